@@ -1,0 +1,94 @@
+"""The columns of every table that passes from one part to the next (described in docs/files.md)."""
+
+from collections.abc import Iterable
+
+import pyarrow as pa
+
+FACTS = pa.schema(
+    [
+        ("report_id", pa.string()),
+        ("section", pa.string()),
+        ("sentence", pa.int32()),
+        ("start", pa.int32()),
+        ("end", pa.int32()),
+        ("text", pa.string()),
+        ("finding", pa.string()),
+        ("existence", pa.string()),
+        ("temporality", pa.string()),
+        ("change", pa.string()),
+        ("hypothetical", pa.bool_()),
+        ("experiencer", pa.string()),
+        ("assessability", pa.string()),
+        ("anatomy", pa.string()),
+        ("side", pa.string()),
+        ("lobe", pa.string()),
+        ("segment", pa.string()),
+        ("size_mm", pa.float32()),
+        ("sizes_mm", pa.list_(pa.float32())),
+        ("prior_size_mm", pa.float32()),
+        ("severity", pa.string()),
+        ("count", pa.int32()),
+        ("cue", pa.string()),
+    ]
+)
+
+REJECTED = pa.schema(
+    [
+        ("id", pa.string()),
+        ("stage", pa.string()),
+        ("reason", pa.string()),
+        ("detail", pa.string()),
+    ]
+)
+
+SCANS = pa.schema(
+    [
+        ("volume_id", pa.string()),
+        ("scan_id", pa.string()),
+        ("study_id", pa.string()),
+        ("patient_id", pa.string()),
+        ("date", pa.string()),
+        ("sex", pa.string()),
+        ("age_band", pa.string()),
+        ("vendor", pa.string()),
+        ("kernel", pa.string()),
+        ("contrast", pa.bool_()),
+        ("synthetic", pa.bool_()),
+        ("shape", pa.list_(pa.int32())),
+        ("spacing_mm", pa.list_(pa.float64())),
+        ("affine_lps", pa.list_(pa.float64())),
+        ("source_shape", pa.list_(pa.int32())),
+        ("source_spacing_mm", pa.list_(pa.float64())),
+        ("source_affine_lps", pa.list_(pa.float64())),
+        ("quality", pa.list_(pa.string())),
+        ("warnings", pa.list_(pa.string())),
+        ("array", pa.string()),
+        ("array_sha256", pa.string()),
+        ("source_sha256", pa.string()),
+    ]
+)
+
+COHORT = pa.schema(
+    [
+        ("volume_id", pa.string()),
+        ("scan_id", pa.string()),
+        ("patient_id", pa.string()),
+        ("report_id", pa.string()),
+        ("split", pa.string()),
+    ]
+)
+
+PREDICTIONS = pa.schema(
+    [
+        ("volume_id", pa.string()),
+        ("scan_id", pa.string()),
+        ("label", pa.string()),
+        ("logit", pa.float32()),
+        ("probability", pa.float32()),
+    ]
+)
+
+
+def labels_schema(labels: Iterable[str]) -> pa.Schema:
+    """The schema of `labels.parquet`: `report_id`, then one nullable int8 column per label."""
+    return pa.schema([("report_id", pa.string()), *((name, pa.int8()) for name in labels)])

@@ -1,0 +1,1 @@
+"""The verbs: one typed function a file, thin: read, call the rooms below, write."""

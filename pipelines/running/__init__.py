@@ -1,0 +1,1 @@
+"""How a verb runs: its record (run.json, rejected.parquet), its progress, and its messages."""

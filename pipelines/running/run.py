@@ -1,0 +1,118 @@
+"""The record that every verb leaves in its output folder: `run.json` and `rejected.parquet`."""
+
+import platform
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+
+from configs import files, tables
+from configs.contracts import InputError, Stage
+
+RUN_FORMAT = 1
+_REPORTED_PACKAGES = ("chestct", "numpy", "pandas", "pydicom", "SimpleITK", "torch", "lightning")
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record set aside: its id, where, a stable reason code, and a detail without identities."""
+
+    id: str
+    stage: Stage
+    reason: str
+    detail: str
+
+
+@dataclass(slots=True)
+class Run:
+    """One verb's run over one output folder.
+
+    Use as a context manager: on success it writes `rejected.parquet` and then `run.json`, so that
+    a `run.json` says that the folder is complete. On an exception it writes neither.
+    """
+
+    verb: str
+    out: Path
+    inputs: Mapping[str, Path] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+    facts: dict[str, Any] = field(default_factory=dict)
+    rejected: list[Rejected] = field(default_factory=list)
+    _started: float = 0.0
+
+    def __enter__(self) -> Self:
+        self._started = time.perf_counter()
+        for name, path in self.inputs.items():
+            if not path.exists():
+                raise InputError(f"{path}: no such file or folder ({name})")
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise InputError(f"{self.out}: is a file; --out names a folder") from None
+        except PermissionError:
+            raise InputError(f"{self.out}: cannot be written; choose another --out") from None
+        (self.out / "run.json").unlink(missing_ok=True)
+        return self
+
+    def reject(self, id: str, stage: Stage, reason: str, detail: str) -> None:  # noqa: A002
+        """Set a record aside; the run goes on."""
+        self.rejected.append(Rejected(id, stage, reason, detail))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            return
+        columns = {
+            name: [str(getattr(record, name)) for record in self.rejected]
+            for name in tables.REJECTED.names
+        }
+        files.write_table(self.out / "rejected.parquet", pa.table(columns, schema=tables.REJECTED))
+        files.write_json(self.out / "run.json", self._record())
+
+    def _record(self) -> dict[str, Any]:
+        return {
+            "format": RUN_FORMAT,
+            "verb": self.verb,
+            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+            "config": {name: _plain(value) for name, value in self.config.items()},
+            "inputs": {
+                name: {"path": str(path), "sha256": files.sha256_of(path)}
+                for name, path in self.inputs.items()
+                if path.is_file()
+            }
+            | {name: {"path": str(path)} for name, path in self.inputs.items() if path.is_dir()},
+            "counts": {**self.counts, "rejected": len(self.rejected)},
+            **self.facts,
+            "seconds": round(time.perf_counter() - self._started, 3),
+            "versions": package_versions(),
+        }
+
+
+def package_versions() -> dict[str, str]:
+    """Python's version and those of the packages that a result depends on."""
+    versions = {"python": platform.python_version()}
+    for name in _REPORTED_PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

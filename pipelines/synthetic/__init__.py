@@ -1,0 +1,1 @@
+"""The synthetic hospital: drawn chests as DICOM, reports in two idioms, and the truth apart."""
