@@ -1,1 +1,1 @@
-"""The data both sides read (findings, cues, conventions, profiles), its loaders, and the contracts."""
+"""What both sides read: findings, cues, conventions, profiles, their loaders, and the contracts."""

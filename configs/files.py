@@ -114,7 +114,7 @@ def safe_name(identifier: str) -> str:
     >>> safe_name("1.2.840")
     '1.2.840'
     >>> safe_name("../../etc/passwd")
-    'etc-passwd-ee8c4aea'
+    'etc-passwd-3754d6cb'
     """
     readable = re.sub(r"[^A-Za-z0-9._-]+", "-", identifier).strip(".-_")[:64]
     reserved = readable.split(".")[0].upper() in _RESERVED_NAMES

@@ -1,0 +1,40 @@
+from pathlib import Path
+
+import pytest
+
+from configs import files
+from configs.contracts import InputError, RecordReason, Stage
+from pipelines.running.run import Run
+
+
+def test_a_run_leaves_its_record_and_its_rejects(tmp_path: Path) -> None:
+    source = tmp_path / "reports.csv"
+    source.write_text("id,text\n")
+    with Run("label", tmp_path / "out", {"reports": source}, {"binary": False}) as run:
+        run.counts["reports"] = 3
+        run.reject("00123", Stage.READ, RecordReason.EMPTY, "row 2: no text")
+    record = files.read_json(tmp_path / "out" / "run.json")
+    assert record["verb"] == "label"
+    assert record["counts"] == {"reports": 3, "rejected": 1}
+    assert record["inputs"]["reports"]["sha256"] == files.sha256_of(source)
+    assert "torch" in record["versions"]
+    rejected = files.read_table(tmp_path / "out" / "rejected.parquet").to_pylist()
+    assert rejected == [
+        {"id": "00123", "stage": "read", "reason": "EMPTY", "detail": "row 2: no text"}
+    ]
+
+
+def test_a_failed_run_is_not_recorded_as_done(tmp_path: Path) -> None:
+    with Run("label", tmp_path):
+        pass
+    with pytest.raises(RuntimeError), Run("label", tmp_path):
+        raise RuntimeError
+    assert not (tmp_path / "run.json").exists()
+
+
+def test_missing_inputs_and_a_file_as_output_folder_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"), Run("x", tmp_path, {"a": tmp_path / "b"}):
+        pass
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="is a file"), Run("x", tmp_path / "file"):
+        pass

@@ -1,0 +1,66 @@
+"""The command line as a shell sees it: exit codes, messages, start-up."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHESTCT = Path(sys.executable).with_name("chestct")
+
+
+def chestct(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [CHESTCT, *arguments], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_help_lists_every_verb_and_loads_nothing_heavy() -> None:
+    shown = chestct("--help")
+    assert shown.returncode == 0
+    for verb in ("demo", "label", "score", "prepare", "cohort", "train", "evaluate", "report"):
+        assert verb in shown.stdout
+    script = (
+        "import sys; import pipelines.cli; "
+        "heavy = {'torch', 'pandas', 'numpy', 'pyarrow', 'spacy', 'SimpleITK'} & set(sys.modules); "
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "verb", ["demo", "label", "score", "prepare", "cohort", "train", "evaluate", "report"]
+)
+def test_each_verb_explains_its_options(verb: str) -> None:
+    shown = chestct(verb, "--help")
+    assert shown.returncode == 0, shown.stderr
+    assert "--out" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("label", "absent.csv", "--out", "out"),
+        ("prepare", "absent", "--out", "out"),
+        ("no-such-verb",),
+        ("label", "--no-such-flag"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_code_two(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    result = chestct(*arguments, folder=tmp_path)
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+    assert result.stderr.strip() or result.stdout.strip()
+    assert not (tmp_path / "out" / "run.json").exists()
+
+
+def test_a_users_own_folder_called_model_is_never_picked_up(tmp_path: Path) -> None:
+    for name in ("model", "labeler", "configs", "pipelines"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise SystemExit('the wrong package')")
+    result = chestct("label", "absent.csv", "--out", "out", folder=tmp_path)
+    assert result.returncode == 2
+    assert "the wrong package" not in result.stderr + result.stdout
+    assert "absent.csv" in result.stderr
