@@ -1,0 +1,149 @@
+"""Findings: what the labeler can recognise, written in `configs/findings/*.yaml`."""
+
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from configs.contracts import InputError
+from configs.phrase import compile_phrase
+from configs.yaml_file import load_yaml
+
+FOLDER = Path(__file__).parent / "findings"
+
+
+def _valid_phrase(source: str) -> str:
+    try:
+        compile_phrase(source)
+    except InputError as error:
+        raise ValueError(str(error)) from None
+    return source
+
+
+PhraseText = Annotated[str, AfterValidator(_valid_phrase)]
+"""A phrase in the language of `configs.phrase`, checked when the file is read."""
+
+
+class Kind(StrEnum):
+    """What sort of thing a finding is."""
+
+    FINDING = "finding"
+    UMBRELLA = "umbrella"  # a term for several possible findings: opacity, density, lesion
+    VARIANT = "variant"  # normal anatomy or technique that is worth a word, without urgency
+    DEVICE = "device"  # material, implants and what surgery left
+
+
+class Group(StrEnum):
+    """The part of the report in which a finding is usually described."""
+
+    LUNG = "lung"
+    AIRWAYS = "airways"
+    PLEURA = "pleura"
+    MEDIASTINUM_HEART_VESSELS = "mediastinum_heart_vessels"
+    BONES_CHEST_WALL = "bones_chest_wall"
+    ABDOMEN = "abdomen"
+    DEVICES = "devices"
+    GENERAL = "general"  # may sit anywhere: calcification, cyst, lesion
+
+
+class Needs(StrEnum):
+    """What an examination must have for the finding to be visible."""
+
+    CONTRAST = "contrast"
+
+
+class Code(BaseModel):
+    """The finding's identifiers in public vocabularies, where known for certain."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    radlex: str | None = Field(default=None, pattern=r"^RID\d+$")
+    snomed: str | None = Field(default=None, pattern=r"^\d{6,18}$")
+
+
+class Examples(BaseModel):
+    """Sentences that must be read as said; they run as tests. Self-written, never from a report."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    positive: tuple[str, ...] = Field(min_length=1)
+    negative: tuple[str, ...] = Field(min_length=1)
+    uncertain: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+    """Sentences in which the finding is not mentioned at all, though its words may seem near."""
+
+
+class Finding(BaseModel):
+    """One finding of the ontology."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: str
+    definition: str
+    kind: Kind = Kind.FINDING
+    group: Group
+    parents: tuple[str, ...] = ()
+    """Broader findings that are present whenever this one is."""
+    phrases: tuple[PhraseText, ...] = Field(min_length=1)
+    vetoes: tuple[PhraseText, ...] = ()
+    """Phrases that cancel a mention lying wholly inside them: "pericardial effusion" vetoes "effusion"."""
+    subjects: tuple[PhraseText, ...] = ()
+    """What a text calls normal when it means that this finding is absent: "heart size"."""
+    anatomy: tuple[str, ...] = ()
+    """Where it may sit (what lies inside counts too; empty: anywhere). The first is taken when
+    the text names no place. A mention at another place is not this finding."""
+    anatomy_required: bool = False
+    """True: the text must name one of these places, else the words are not this finding."""
+    requires: Needs | None = None
+    code: Code = Code()
+    examples: Examples
+
+    @model_validator(mode="after")
+    def _place_to_require(self) -> "Finding":
+        if self.anatomy_required and not self.anatomy:
+            raise ValueError("anatomy_required needs at least one place in anatomy")
+        return self
+
+
+@cache
+def load_findings(folder: Path = FOLDER) -> dict[str, Finding]:
+    """All findings by id, from every YAML file of a folder, in the files' order.
+
+    Raises InputError with file and line: a doubled id, an unknown parent, a circle of parents, a
+    misspelt field or phrase.
+    """
+    findings: dict[str, Finding] = {}
+    origin: dict[str, Path] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        for key, finding in load_yaml(path, dict[str, Finding], keyed_by="id").items():
+            if key in findings:
+                raise InputError(f"{path}: finding {key!r} also stands in {origin[key]}; keep one")
+            findings[key], origin[key] = finding, path
+    if not findings:
+        raise InputError(f"{folder}: no findings; expected *.yaml files")
+    for finding in findings.values():
+        for parent in finding.parents:
+            if parent not in findings:
+                raise InputError(
+                    f"{origin[finding.id]}: finding {finding.id!r} has an unknown parent "
+                    f"{parent!r}; expected the id of a finding"
+                )
+        ancestors(finding.id, findings)
+    return findings
+
+
+def ancestors(finding_id: str, findings: dict[str, Finding]) -> tuple[str, ...]:
+    """All broader findings, nearest first; raises InputError when they form a circle."""
+    found: list[str] = []
+    pending = list(findings[finding_id].parents)
+    while pending:
+        parent = pending.pop(0)
+        if parent == finding_id:
+            raise InputError(f"finding {finding_id!r} is its own ancestor; check its parents")
+        if parent not in found:
+            found.append(parent)
+            pending.extend(findings[parent].parents)
+    return tuple(found)
