@@ -1,7 +1,7 @@
-"""What a synthetic study holds before anything is drawn or written: the plan that both follow.
+"""What a synthetic study holds before it is drawn or described: the plan that both follow.
 
-`hospital` plans cases, `chest` and its neighbours draw them, `reporting` writes their reports; the truth
-table is the same plan with the places that drawing found.
+`hospital` plans cases, `chest` and its neighbours draw them, `reporting` writes their reports; the
+truth table is the same plan with the places that drawing found.
 """
 
 from dataclasses import dataclass, field
@@ -49,6 +49,7 @@ class PlannedFinding:
     course: Course = Course.FIRST
     prior_size_mm: float | None = None
     visible: bool = True  # False: too subtle to report; drawn all the same
+    place_seed: int = 0  # the same in all of a patient's studies: a lesion stays where it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Patient:
     sex: str  # "M" or "F"
     age_years: int
     size_scale: float  # 1.0 is a 75 kg adult
+    seed: int = 0  # what is drawn alike in all of the patient's studies
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,11 @@ class Case:
     idiom: Idiom
     seed: int
     prior_date: str | None = None
+
+    @property
+    def present(self) -> tuple[PlannedFinding, ...]:
+        """The findings that this study shows: all but the resolved ones."""
+        return tuple(f for f in self.findings if f.course is not Course.RESOLVED)
 
 
 @dataclass(frozen=True, slots=True)
