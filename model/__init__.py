@@ -1,0 +1,1 @@
+"""From scans to probabilities: volumes, networks, training, calibration, evidence, bundles."""

@@ -1,0 +1,87 @@
+"""Body and lungs by classical image analysis, on a coarse grid: enough to crop and to judge by."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from model.volumes.resampling import resample
+from model.volumes.volume import Affine, HuArray, Volume, spacing_of
+
+COARSE_MM = 4.0
+_TISSUE_HU = -400
+_ROOM_AIR_HU = -950
+_IN_PLANE = np.zeros((3, 3, 3), bool)
+_IN_PLANE[1] = ndimage.generate_binary_structure(2, 1)
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Anatomy:
+    """Masks on a coarse grid over the whole volume; index i sits at voxel `step_zyx * i` of it."""
+
+    hu_zyx: HuArray = field(repr=False)
+    body_zyx: Mask = field(repr=False)
+    lungs_zyx: Mask = field(repr=False)
+    step_zyx: tuple[float, float, float]
+    affine_lps: Affine
+
+    @property
+    def voxel_ml(self) -> float:
+        """Volume of a coarse voxel."""
+        return float(np.prod(spacing_of(self.affine_lps))) / 1000
+
+
+def find_anatomy(volume: Volume) -> Anatomy:
+    """Segment body and lungs of an upright or lying patient on a grid of about 4 mm.
+
+    Room air is what is open to the image's edge in its own slice and as thin as air; the body is
+    the largest thing that is left; lungs are the large aerated parts inside it.
+    """
+    step = tuple(max(1.0, COARSE_MM / mm) for mm in volume.spacing_mm_zyx)
+    shape = tuple(
+        1 + int((size - 1) / s) for size, s in zip(volume.hu_zyx.shape, step, strict=True)
+    )
+    assert len(step) == 3
+    assert len(shape) == 3
+    hu = resample(volume.hu_zyx, (0.0, 0.0, 0.0), step, shape)
+    affine = volume.affine_lps @ np.diag([*step[::-1], 1.0])
+    body = _body(hu)
+    return Anatomy(hu, body, _lungs(hu, body, affine), step, affine)
+
+
+def _body(hu_zyx: HuArray) -> Mask:
+    aerated, _ = ndimage.label(hu_zyx < _TISSUE_HU, structure=_IN_PLANE)
+    edge = np.ones(hu_zyx.shape[1:], bool)
+    edge[1:-1, 1:-1] = False
+    open_labels = np.unique(aerated[:, edge])
+    open_labels = open_labels[open_labels > 0]
+    # Lung that reaches the edge of a small field of view is open too, but not as thin as air.
+    mean_hu = ndimage.mean(hu_zyx, aerated, open_labels)
+    outside = np.isin(aerated, open_labels[np.asarray(mean_hu) < _ROOM_AIR_HU])
+    # Opening parts the body from the table and from clothes.
+    solid = ndimage.binary_opening(~outside, structure=_IN_PLANE, iterations=2)
+    return _largest(solid)
+
+
+def _lungs(hu_zyx: HuArray, body_zyx: Mask, affine_lps: Affine) -> Mask:
+    aerated, count = ndimage.label((hu_zyx < _TISSUE_HU) & body_zyx)
+    if count == 0:
+        return np.zeros_like(body_zyx)
+    voxel_ml = float(np.prod(spacing_of(affine_lps))) / 1000
+    labels = np.arange(1, count + 1)
+    millilitres = ndimage.sum_labels(np.ones_like(hu_zyx), aerated, labels) * voxel_ml
+    mean_hu = np.asarray(ndimage.mean(hu_zyx, aerated, labels))
+    largest = float(millilitres.max())
+    # Bowel gas and the airway alone are as thin as room air; lung holds blood.
+    lung = (millilitres > max(60.0, 0.08 * largest)) & (mean_hu > _ROOM_AIR_HU)
+    return np.isin(aerated, labels[lung])
+
+
+def _largest(mask: Mask) -> Mask:
+    labels, count = ndimage.label(mask)
+    if count == 0:
+        return mask
+    return np.asarray(labels == 1 + np.argmax(np.bincount(labels.ravel())[1:]))

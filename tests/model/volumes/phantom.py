@@ -1,0 +1,60 @@
+"""Test oracles: volumes whose every voxel says where it belongs, and a crude chest."""
+
+import numpy as np
+
+from model.volumes.volume import Affine, HuArray, Source, Volume
+
+GRADIENT_HU_PER_MM = np.array([1.0, 2.0, 3.0])  # along x, y, z
+
+
+def hu_at(xyz_mm: np.ndarray) -> np.ndarray:
+    """The HU that belongs to LPS places (…, 3), unrounded."""
+    return np.asarray(100 + xyz_mm @ GRADIENT_HU_PER_MM)
+
+
+def grid_places(shape_zyx: tuple[int, int, int], affine_lps: Affine) -> np.ndarray:
+    """LPS places (z, y, x, 3) of all voxels."""
+    z, y, x = np.meshgrid(*(np.arange(size) for size in shape_zyx), indexing="ij")
+    return np.asarray(np.stack([x, y, z], -1) @ affine_lps[:3, :3].T + affine_lps[:3, 3])
+
+
+def position_coded(shape_zyx: tuple[int, int, int], affine_lps: Affine) -> HuArray:
+    """HU linear in world position."""
+    return np.rint(hu_at(grid_places(shape_zyx, affine_lps))).astype(np.int16)
+
+
+def affine_of(
+    spacing_zyx: tuple[float, float, float] = (2.5, 0.7, 0.9),
+    origin_xyz: tuple[float, float, float] = (-30.0, -25.0, -40.0),
+) -> Affine:
+    """A canonical axis-aligned affine."""
+    affine = np.diag([*spacing_zyx[::-1], 1.0])
+    affine[:3, 3] = origin_xyz
+    return affine
+
+
+def volume_of(hu_zyx: HuArray, affine_lps: Affine) -> Volume:
+    """A volume as a reader would give it."""
+    source = Source("test", hu_zyx.shape, affine_lps, "0" * 64)  # type: ignore[arg-type]
+    return Volume(hu_zyx, affine_lps, "1.2.3", source)
+
+
+def chest(
+    shape_zyx: tuple[int, int, int] = (60, 80, 80), spacing_mm: float = 5.0, noise_hu: float = 20.0
+) -> HuArray:
+    """An upright chest of ellipsoids: body, two lungs, heart to the left, spine behind, a table."""
+    places = grid_places(shape_zyx, np.diag([spacing_mm, spacing_mm, spacing_mm, 1.0]))
+    extent = np.array(shape_zyx[::-1]) * spacing_mm
+    x, y, z = np.moveaxis(places - extent / 2, -1, 0)
+    hu = np.full(shape_zyx, -1000.0)
+    hu[(x / 165) ** 2 + (y / 115) ** 2 < 1] = 40
+    for side in (-1, 1):
+        taper = np.clip((z + 125) / 60, 0, 1) * np.clip((125 - z) / 60, 0, 1)
+        width, depth = 60 * np.sqrt(taper) + 1e-3, 85 * np.sqrt(taper) + 1e-3
+        lung = ((x - side * 75) / width) ** 2 + ((y - 5) / depth) ** 2 < 1
+        hu[lung & (taper > 0)] = -850
+    hu[((x - 25) / 55) ** 2 + ((y + 25) / 45) ** 2 + ((z + 45) / 55) ** 2 < 1] = 45
+    hu[(x / 18) ** 2 + ((y - 85) / 20) ** 2 < 1] = 350
+    hu[(np.abs(y - 135) < 6) & (np.abs(x) < 180)] = -300
+    hu += np.random.default_rng(0).normal(0, noise_hu, shape_zyx)
+    return np.rint(hu).clip(-1024, 3071).astype(np.int16)
