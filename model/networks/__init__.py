@@ -1,0 +1,39 @@
+"""Networks from int16 HU to one logit per label. Windows are made inside, on the device."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from configs.contracts import InputError
+from configs.profile import Profile
+from model.networks.additive import AdditiveNetwork
+from model.networks.resnet3d import ResNet3d
+from model.networks.sizes import Size, size_named
+
+Builder = Callable[[tuple[int, int, int], Size, int], nn.Module]
+
+NETWORKS: dict[str, Builder] = {
+    "additive": AdditiveNetwork,
+    "resnet3d": lambda _, size, n_labels: ResNet3d(size, n_labels),
+}
+
+
+def build_network(
+    name: str, profile: Profile, n_labels: int, size: Size | None = None
+) -> nn.Module:
+    """A network with fresh weights: `forward(hu_bzyx int16) -> logits_bl`.
+
+    `evidence(hu_bzyx) -> (logits_bl, maps_blzyx, bias_l)` where it has one (`additive`). The size
+    is the profile's own unless one is given. Raises InputError for an unknown name, or a grid
+    that the network cannot halve often enough.
+    """
+    if name not in NETWORKS:
+        raise InputError(f"network {name!r}: choose one of {', '.join(NETWORKS)}")
+    size = size or size_named(profile.name)
+    stride = size.output_stride
+    if any(edge % stride for edge in profile.grid_zyx):
+        raise InputError(
+            f"profile {profile.name}: grid_zyx {profile.grid_zyx} must be divisible by {stride} "
+            "for this network size; change the grid or `size:`"
+        )
+    return NETWORKS[name](profile.grid_zyx, size, n_labels)
