@@ -87,10 +87,11 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
             )
         return dataset.to_table(columns=columns)
     except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path}: not a Parquet table ({_first_line(error)})") from None
+        raise InputError(f"{path}: not a Parquet table ({first_line(error)})") from None
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What another library's exception says, fit for one line."""
     return (str(error).splitlines() or [""])[0][:200]
 
 

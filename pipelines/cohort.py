@@ -86,18 +86,24 @@ def cohort(
 
 def _read_report_ids(labels: Path) -> pd.Series:
     path = labels / "labels.parquet" if (labels / "labels.parquet").exists() else labels
-    ids = files.read_table(path, ["report_id"]).column("report_id").to_pandas().astype(str)
+    ids: pd.Series[str] = (
+        files.read_table(path, ["report_id"]).column("report_id").to_pandas().astype(str)
+    )
     if ids.empty:
         raise InputError(f"{path}: holds no report")
     return ids
 
 
 def _read_map(path: Path) -> dict[str, str]:
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (ValueError, UnicodeDecodeError) as error:  # pandas' parser errors are ValueErrors
+        raise InputError(f"{path}: not a CSV file ({files.first_line(error)})") from None
     if not {"report_id", "scan"} <= set(frame.columns):
         raise InputError(f"{path}: needs the columns report_id and scan")
-    if frame["report_id"].duplicated().any():
-        row = int(frame["report_id"].duplicated().idxmax()) + 2
+    repeated = frame["report_id"].duplicated().to_numpy()
+    if repeated.any():
+        row = repeated.argmax() + 2  # the header is row 1
         raise InputError(f"{path}: row {row} names a report a second time; keep one row a report")
     return dict(zip(frame["report_id"], frame["scan"], strict=True))
 
@@ -142,7 +148,8 @@ def _join(
     unique = links[~links["scan_id"].duplicated(keep=False)]
     joined = manifest[["volume_id", "scan_id", "patient_id"]].merge(unique, on="scan_id")
     joined["split"] = [split_of(p, validation, test, seed) for p in joined["patient_id"]]
-    return joined[tables.COHORT.names].sort_values("volume_id", ignore_index=True)
+    ordered: pd.DataFrame = joined[tables.COHORT.names].sort_values("volume_id", ignore_index=True)
+    return ordered
 
 
 def split_of(patient_id: str, validation: float, test: float, seed: int = 0) -> Split:

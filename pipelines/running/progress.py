@@ -1,6 +1,6 @@
 """Progress bars and messages on standard error; results alone go to standard output."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 from rich.console import Console
@@ -30,7 +30,7 @@ def track(
     if quiet or not messages.is_terminal:
         yield from items
         return
-    if total is None and hasattr(items, "__len__"):
+    if total is None and isinstance(items, Sized):
         total = len(items)
     columns = (
         SpinnerColumn(),
