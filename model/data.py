@@ -143,3 +143,17 @@ class OneVolumePerScan(Sampler[int]):
         random = np.random.default_rng((self._seed, self._epoch))
         for scan in random.permutation(len(self._rows)):
             yield int(random.choice(self._rows[scan]))
+
+
+def mean_by_scan(
+    logits_nl: NDArray[np.float32], part: Part
+) -> tuple[NDArray[np.float32], NDArray[np.int8], list[str], list[str]]:
+    """Logits averaged over each scan's volumes, with its label values, scan ids and patients."""
+    scans, first_n, scan_n = np.unique(
+        np.asarray(part.scan_ids), return_index=True, return_inverse=True
+    )
+    total = np.zeros((len(scans), logits_nl.shape[1]))
+    np.add.at(total, scan_n, logits_nl)
+    mean = (total / np.bincount(scan_n)[:, None]).astype(np.float32)
+    patients = [part.patient_ids[row] for row in first_n]
+    return mean, part.values_nl[first_n], scans.tolist(), patients

@@ -15,9 +15,7 @@ def make_chests(
     return np.stack([_chest(row, random, edge) for row in values]), values
 
 
-def _chest(
-    findings: NDArray[np.int8], random: np.random.Generator, edge: int
-) -> NDArray[np.int16]:
+def _chest(findings: NDArray[np.int8], random: np.random.Generator, edge: int) -> NDArray[np.int16]:
     effusion, opacity, cardiomegaly = (bool(value) for value in findings)
     axis = (np.arange(edge) + 0.5) / edge * 2 - 1
     z, y, x = np.meshgrid(axis, axis, axis, indexing="ij")
