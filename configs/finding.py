@@ -89,7 +89,7 @@ class Finding(BaseModel):
     """Broader findings that are present whenever this one is."""
     phrases: tuple[PhraseText, ...] = Field(min_length=1)
     vetoes: tuple[PhraseText, ...] = ()
-    """Phrases that cancel a mention lying wholly inside them: "pericardial effusion" vetoes "effusion"."""
+    """Phrases that cancel a mention lying wholly inside them ("pericardial effusion": "effusion")."""
     subjects: tuple[PhraseText, ...] = ()
     """What a text calls normal when it means that this finding is absent: "heart size"."""
     anatomy: tuple[str, ...] = ()
@@ -97,6 +97,9 @@ class Finding(BaseModel):
     the text names no place. A mention at another place is not this finding."""
     anatomy_required: bool = False
     """True: the text must name one of these places, else the words are not this finding."""
+    anywhere: bool = False
+    """True: a mention at a place outside `anatomy` is this finding all the same, and keeps that
+    place; `anatomy` then only says which of several named places is meant."""
     requires: Needs | None = None
     code: Code = Code()
     examples: Examples

@@ -1,4 +1,4 @@
-"""The small language in which findings, cues and anatomy are written: words, not regular expressions.
+"""The small language of findings, cues and anatomy: words, not regular expressions.
 
     pleural effusion            these words; a space also stands for hyphen or slash
     effusion*                   any ending: effusion, effusions

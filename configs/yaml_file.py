@@ -1,4 +1,4 @@
-"""Reading a YAML file that people write into a pydantic model, with mistakes answered by line.
+r"""Reading a YAML file that people write into a pydantic model, with mistakes answered by line.
 
 >>> from pathlib import Path
 >>> import tempfile
@@ -6,7 +6,7 @@
 ...     width_mm: float
 >>> with tempfile.TemporaryDirectory() as folder:
 ...     path = Path(folder) / "size.yaml"
-...     _ = path.write_text("width_mm: 3\\ncolour: red\\n")
+...     _ = path.write_text("width_mm: 3\ncolour: red\n")
 ...     try:
 ...         load_yaml(path, Size)
 ...     except InputError as error:

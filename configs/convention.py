@@ -1,0 +1,72 @@
+"""Conventions: how facts become labels, written in `configs/conventions/*.yaml`."""
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from configs.contracts import InputError
+from configs.yaml_file import load_yaml
+
+FOLDER = Path(__file__).parent / "conventions"
+
+Coded = Literal["present", "absent", "uncertain", "blank"]
+
+
+class LabelRule(BaseModel):
+    """Which facts feed one label. A fact counts when it meets every condition given."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    findings: tuple[str, ...] = Field(min_length=1)
+    """Finding ids; the narrower findings inside them count too."""
+    unless: tuple[str, ...] = ()
+    """Finding ids, with what is inside them, that do not count."""
+    anatomy: tuple[str, ...] = ()
+    """The fact must sit at one of these places or inside one."""
+    not_anatomy: tuple[str, ...] = ()
+    min_size_mm: float | None = None
+    """A measured fact below this is absent; one without a measurement counts."""
+
+
+class Coding(BaseModel):
+    """The label value of what a report does not plainly affirm or deny."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    uncertain: Coded = "uncertain"
+    prior_only: Coded = "absent"
+    not_assessable: Coded = "blank"
+    group_normal: Coded = "absent"
+    """A label whose whole group is said to be normal: "the lungs are clear"."""
+
+
+class Binary(BaseModel):
+    """What 0/1 output makes of the two values that are neither."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    uncertain: Literal[0, 1]
+    blank: Literal[0, 1]
+
+
+class Convention(BaseModel):
+    """A site's or data set's way to turn facts into labels."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    about: str
+    coding: Coding = Coding()
+    binary: Binary
+    labels: dict[str, LabelRule]
+
+
+@cache
+def load_convention(name: str, folder: Path = FOLDER) -> Convention:
+    """A convention by name or by a path ending in .yaml; raises InputError with file and line."""
+    path = Path(name) if name.endswith((".yaml", ".yml")) else folder / f"{name}.yaml"
+    if not path.exists():
+        known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml")))
+        raise InputError(f"{path}: no convention {name!r}; there are {known}, or give a .yaml file")
+    return load_yaml(path, Convention)

@@ -1,0 +1,94 @@
+"""Cues: words that say how a mention is meant, written as packs in `configs/cues/*.yaml`."""
+
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from configs.contracts import InputError
+from configs.finding import PhraseText
+from configs.yaml_file import load_yaml
+
+FOLDER = Path(__file__).parent / "cues"
+PACKS = ("us", "tr_en")
+
+
+class Meaning(StrEnum):
+    """What a cue says about the mentions in its scope."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    UNCERTAIN = "uncertain"
+    NORMAL = "normal"  # of a subject: "heart size is normal"
+    PRIOR = "prior"
+    CURRENT = "current"  # of this examination: outweighs PRIOR
+    NEW = "new"
+    RESOLVED = "resolved"
+    LARGER = "larger"
+    SMALLER = "smaller"
+    STABLE = "stable"
+    HYPOTHETICAL = "hypothetical"
+    OTHER_PERSON = "other_person"
+    LIMITED = "limited"
+    UNASSESSABLE = "unassessable"
+    BY_REFERENCE = "by_reference"  # the rest of the findings is only referred to
+    SEVERITY = "severity"
+    COUNT = "count"
+    STOP = "stop"  # a new clause begins here
+    NOTHING = "nothing"  # looks like a cue and is none: "no change"
+
+
+class Direction(StrEnum):
+    """Where the mentions stand that a cue speaks of, seen from the cue."""
+
+    AFTER = "after"
+    BEFORE = "before"
+    BOTH = "both"
+
+
+class Scope(StrEnum):
+    """How far a cue reaches."""
+
+    CLAUSE = "clause"
+    SENTENCE = "sentence"
+    PART = "part"  # to the next comma
+    NEAR = "near"  # a few words
+
+
+class Cue(BaseModel):
+    """One rule: phrases with the same meaning, direction and scope."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    means: Meaning
+    direction: Direction = Direction.BOTH
+    scope: Scope = Scope.CLAUSE
+    predicate: bool = False
+    """The words are a clause's verb: what follows the next comma is another clause."""
+    opens: bool = False
+    """A new clause begins with these words."""
+    value: str | None = None
+    """What a severity or count cue stands for: "mild", "3"."""
+    phrases: tuple[PhraseText, ...] = Field(min_length=1)
+
+
+class CuePack(BaseModel):
+    """The cues of one idiom."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    about: str
+    cues: tuple[Cue, ...]
+    sections: dict[str, tuple[str, ...]] = {}
+    """Section -> header words, lower case, without the colon."""
+
+
+@cache
+def load_cues(packs: tuple[str, ...] = PACKS, folder: Path = FOLDER) -> tuple[CuePack, ...]:
+    """The named cue packs; raises InputError with file and line."""
+    for name in packs:
+        if not (folder / f"{name}.yaml").exists():
+            known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+            raise InputError(f"{folder}: no cue pack {name!r}; there are {known}")
+    return tuple(load_yaml(folder / f"{name}.yaml", CuePack) for name in packs)

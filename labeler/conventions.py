@@ -1,0 +1,130 @@
+"""Facts to labels, as a convention says. Matching never sees a convention, nor it the text."""
+
+from collections.abc import Iterable
+
+from configs.anatomy import Anatomy
+from configs.contracts import (
+    Assessability,
+    Existence,
+    Experiencer,
+    InputError,
+    LabelValue,
+    Temporality,
+)
+from configs.convention import Convention, LabelRule
+from configs.finding import Finding, ancestors
+from labeler.fact import Fact
+from labeler.sentence import NORMAL_PREFIX
+
+EVIDENCE_SECTIONS = frozenset({"findings", "impression"})
+
+_BLANK, _GROUP_ABSENT, _ABSENT, _UNCERTAIN, _PRESENT = range(5)
+_RANK = {"blank": _BLANK, "absent": _ABSENT, "uncertain": _UNCERTAIN, "present": _PRESENT}
+_VALUE: tuple[int | None, ...] = (
+    None,
+    int(LabelValue.ABSENT),
+    int(LabelValue.ABSENT),
+    int(LabelValue.UNCERTAIN),
+    int(LabelValue.PRESENT),
+)
+Weight = tuple[int, int]
+"""A label's number and how strongly a fact speaks for it; the strongest fact decides."""
+
+
+class CompiledConvention:
+    """A convention made ready: which labels a fact feeds, and with what."""
+
+    def __init__(
+        self, convention: Convention, findings: dict[str, Finding], anatomy: Anatomy
+    ) -> None:
+        self.names = tuple(convention.labels)
+        self._coding = convention.coding
+        self._binary = convention.binary
+        self._anatomy = anatomy
+        self._feeds: dict[str, list[tuple[int, LabelRule]]] = {}
+        self._groups: dict[str, list[int]] = {}
+        for number, (label, rule) in enumerate(convention.labels.items()):
+            for finding in (*rule.findings, *rule.unless):
+                if finding not in findings:
+                    raise InputError(
+                        f"label {label!r} asks for the finding {finding!r}, which does not exist"
+                    )
+            fed = _closed(rule.findings, findings) - _closed(rule.unless, findings)
+            for finding in fed:
+                self._feeds.setdefault(finding, []).append((number, rule))
+            groups = {findings[finding].group for finding in rule.findings}
+            for name, place in anatomy.places.items():
+                if groups and groups <= set(place.normal_rules_out):
+                    self._groups.setdefault(NORMAL_PREFIX + name, []).append(number)
+
+    def weights(self, fact: Fact) -> list[Weight]:
+        """What a fact says about the labels."""
+        if (
+            fact.section not in EVIDENCE_SECTIONS
+            or fact.hypothetical
+            or fact.experiencer is not Experiencer.PATIENT
+        ):
+            return []
+        if fact.finding in self._groups:
+            rank = _GROUP_ABSENT if self._coding.group_normal == "absent" else _BLANK
+            return [(number, rank) for number in self._groups[fact.finding]]
+        return [
+            (number, self._rank(fact, rule))
+            for number, rule in self._feeds.get(fact.finding, ())
+            if self._counts(fact, rule)
+        ]
+
+    def _counts(self, fact: Fact, rule: LabelRule) -> bool:
+        place = fact.anatomy
+        if rule.anatomy and (place is None or not self._anatomy.within(place, rule.anatomy)):
+            return False
+        return not (
+            rule.not_anatomy and place is not None and self._anatomy.within(place, rule.not_anatomy)
+        )
+
+    def _rank(self, fact: Fact, rule: LabelRule) -> int:
+        if fact.assessability is Assessability.NONE:
+            return _RANK[self._coding.not_assessable]
+        if fact.existence is Existence.ABSENT:
+            return _ABSENT
+        if fact.temporality is Temporality.PRIOR:
+            return _RANK[self._coding.prior_only]
+        if (
+            rule.min_size_mm is not None
+            and fact.size_mm is not None
+            and fact.size_mm < rule.min_size_mm
+        ):
+            return _ABSENT
+        if fact.existence is Existence.UNCERTAIN:
+            return _RANK[self._coding.uncertain]
+        return _PRESENT
+
+    def labels(
+        self, weights: Iterable[Weight], *, incomplete_by_reference: bool
+    ) -> dict[str, int | None]:
+        """The labels of a report from all its facts' weights."""
+        ranks = [_BLANK] * len(self.names)
+        for number, rank in weights:
+            if rank > ranks[number]:
+                ranks[number] = rank
+        if incomplete_by_reference:
+            ranks = [_BLANK if rank == _GROUP_ABSENT else rank for rank in ranks]
+        return {name: _VALUE[rank] for name, rank in zip(self.names, ranks, strict=True)}
+
+    def binary(self, labels: dict[str, int | None]) -> dict[str, int]:
+        """Labels as 0 and 1 only: uncertain and blank as the convention says."""
+        return {
+            name: self._binary.blank
+            if value is None
+            else self._binary.uncertain
+            if value == LabelValue.UNCERTAIN
+            else value
+            for name, value in labels.items()
+        }
+
+
+def _closed(wanted: tuple[str, ...], findings: dict[str, Finding]) -> set[str]:
+    """The wanted findings and every narrower one."""
+    return set(wanted) | {
+        name for name in findings if not set(wanted).isdisjoint(ancestors(name, findings))
+    }

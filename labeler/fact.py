@@ -1,0 +1,51 @@
+"""What the labeler says about a report: facts, labels, flags."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from configs.contracts import Assessability, Change, Existence, Experiencer, Temporality
+
+
+class Fact(NamedTuple):
+    """One mention of a finding with its context and attributes; a row of `facts.parquet`.
+
+    A named tuple, not a dataclass: a report has dozens, and building a tuple is several times
+    faster. `report[start:end] == text` always holds.
+    """
+
+    section: str
+    sentence: int
+    start: int
+    end: int
+    text: str
+    finding: str
+    existence: Existence
+    temporality: Temporality
+    change: Change | None
+    hypothetical: bool
+    experiencer: Experiencer
+    assessability: Assessability
+    anatomy: str | None
+    side: str | None
+    lobe: str | None
+    segment: str | None
+    size_mm: float | None
+    sizes_mm: tuple[float, ...]
+    prior_size_mm: float | None
+    severity: str | None
+    count: int | None  # type: ignore[assignment]  # a table column, shadows tuple.count
+    cue: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportLabels:
+    """A report's labels under a convention, and all the facts they stand on."""
+
+    labels: dict[str, int | None]
+    """1 present, 0 absent, -1 uncertain, None not mentioned; in the convention's order."""
+    facts: tuple[Fact, ...]
+    contradictions: tuple[str, ...]
+    """Findings that one section affirms and another denies for the same side; both facts stay."""
+    incomplete_by_reference: bool
+    """The report says that its other findings are as before, without naming them: what it does
+    not mention is unknown, never absent."""

@@ -1,0 +1,117 @@
+"""The labeler: a report's text in, labels and the facts behind them out."""
+
+from collections.abc import Iterable, Iterator
+
+from configs.anatomy import load_anatomy
+from configs.contracts import Existence, Temporality
+from configs.convention import load_convention
+from configs.cue import PACKS, load_cues
+from configs.finding import load_findings
+from labeler.conventions import EVIDENCE_SECTIONS, CompiledConvention, Weight
+from labeler.fact import Fact, ReportLabels
+from labeler.segment import Segmenter
+from labeler.sentence import SentenceFacts, SentenceReader
+
+_CACHED_SENTENCES = 100_000
+_Key = tuple[str, str, str, str | None]
+_Read = tuple[SentenceFacts, tuple[Weight, ...]]
+
+
+class Labeler:
+    """Labels reports under one convention; remembers the sentences it has read.
+
+    Not safe to share between threads; give each process or thread its own.
+    """
+
+    def __init__(
+        self, segmenter: Segmenter, reader: SentenceReader, convention: CompiledConvention
+    ) -> None:
+        self._segmenter = segmenter
+        self._reader = reader
+        self._convention = convention
+        self._cache: dict[_Key, _Read] = {}
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """The convention's labels, in its order."""
+        return self._convention.names
+
+    def binary(self, labels: dict[str, int | None]) -> dict[str, int]:
+        """Labels as 0 and 1 only: uncertain and blank as the convention says."""
+        return self._convention.binary(labels)
+
+    def label(self, text: str) -> ReportLabels:
+        """The labels of one report and every fact found. Any string gives an answer."""
+        facts: list[Fact] = []
+        weights: list[Weight] = []
+        place: str | None = None
+        by_reference = False
+        new = tuple.__new__
+        for number, (start, end, section, topic) in enumerate(self._segmenter.sentences(text)):
+            read, sentence_weights = self._read(text[start:end], section, topic, place)
+            place = read.place or place
+            by_reference = by_reference or read.by_reference
+            facts.extend(
+                new(Fact, (section, number, fact[2] + start, fact[3] + start, *fact[4:]))
+                for fact in read.facts
+            )
+            weights.extend(sentence_weights)
+        return ReportLabels(
+            self._convention.labels(weights, incomplete_by_reference=by_reference),
+            tuple(facts),
+            _contradictions(facts),
+            by_reference,
+        )
+
+    def label_many(self, texts: Iterable[str]) -> Iterator[ReportLabels]:
+        """The labels of many reports, in order, one at a time."""
+        for text in texts:
+            yield self.label(text)
+
+    def _read(self, sentence: str, section: str, topic: str, place: str | None) -> _Read:
+        key: _Key = (sentence, section, topic, None)
+        known = self._cache.get(key)
+        if known is None:
+            known = self._remember(key)
+        if known[0].open and place is not None:
+            key = (sentence, section, topic, place)
+            known = self._cache.get(key) or self._remember(key)
+        return known
+
+    def _remember(self, key: _Key) -> _Read:
+        read = self._reader.read(*key)
+        weights = tuple(w for fact in read.facts for w in self._convention.weights(fact))
+        if len(self._cache) >= _CACHED_SENTENCES:
+            self._cache.clear()
+        self._cache[key] = read, weights
+        return read, weights
+
+
+def _contradictions(facts: list[Fact]) -> tuple[str, ...]:
+    affirmed: dict[str, set[str]] = {}
+    denied: dict[str, set[str]] = {}
+    for fact in facts:
+        if fact.section not in EVIDENCE_SECTIONS or fact.temporality is Temporality.PRIOR:
+            continue
+        if fact.existence is Existence.PRESENT and not fact.hypothetical:
+            affirmed.setdefault(fact.finding, set()).add(fact.section)
+        elif fact.existence is Existence.ABSENT:
+            denied.setdefault(fact.finding, set()).add(fact.section)
+    return tuple(
+        finding
+        for finding, sections in affirmed.items()
+        if any(other != section for section in sections for other in denied.get(finding, ()))
+    )
+
+
+def load_labeler(convention: str = "ct_rate") -> Labeler:
+    """Compile findings, anatomy, cues and a convention (a name, or a path to a .yaml file).
+
+    Raises InputError with file and line when a file is wrong.
+    """
+    findings, anatomy, packs = load_findings(), load_anatomy(), load_cues(PACKS)
+    return Labeler(
+        Segmenter(packs),
+        SentenceReader(findings, anatomy, packs),
+        CompiledConvention(load_convention(convention), findings, anatomy),
+    )
