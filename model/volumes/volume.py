@@ -21,11 +21,13 @@ class VolumeReason(StrEnum):
     NO_IMAGES = "NO_IMAGES"  # nothing that could be a volume
     UNREADABLE = "UNREADABLE"  # the format cannot be parsed
     TRUNCATED = "TRUNCATED"  # fewer bytes than the header promises
+    SIZE = "SIZE"  # more bytes than the header promises
     CHECKSUM = "CHECKSUM"  # compressed data fail their own check sum
     CODEC = "CODEC"  # pixel data cannot be decoded
     DECODER_DIED = "DECODER_DIED"  # the decoder crashed, hung, or passed its memory limit
     TOO_LARGE = "TOO_LARGE"  # claims more than the file or the limits allow
     EXTERNAL_DATA = "EXTERNAL_DATA"  # pixel data would lie outside the folder
+    AMBIGUOUS = "AMBIGUOUS"  # several patients, studies or files where one scan was asked for
     SERIES_NOT_FOUND = "SERIES_NOT_FOUND"  # the series asked for is not there
     MODALITY = "MODALITY"  # not computed tomography
     DERIVED = "DERIVED"  # projections, perfusion maps, virtual images, secondary captures

@@ -1,0 +1,113 @@
+"""The bytes of a volume file, whole and bounded: nothing is inflated on a header's word alone."""
+
+import gzip
+import zlib
+from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from model.volumes.volume import VolumeError, VolumeReason
+
+_UNSUSPICIOUS_BYTES = 64 << 20
+_MAX_BYTES = 8 << 30
+_MAX_RATIO = 100  # chest CT compresses to a half or a fifth
+
+
+def read_exactly(path: Path, stream: BinaryIO, count: int, *, compressed: bool) -> bytes:
+    """The next `count` bytes, which must be the last of the stream.
+
+    A gzip stream is drained to its end, so that its CRC-32 and length are checked (RFC 1952).
+    Raises VolumeError TOO_LARGE before reading, TRUNCATED, SIZE or CHECKSUM.
+    """
+    check_claim(path, count, compressed=compressed)
+    try:
+        data = stream.read(count)
+        rest = stream.read(1)
+    except EOFError:
+        raise VolumeError(VolumeReason.TRUNCATED, "the compressed data end too early") from None
+    except (gzip.BadGzipFile, zlib.error):
+        raise VolumeError(
+            VolumeReason.CHECKSUM, "the compressed data are damaged; fetch the file again"
+        ) from None
+    if len(data) < count:
+        raise VolumeError(
+            VolumeReason.TRUNCATED, f"{len(data)} bytes of voxels where {count} are promised"
+        )
+    if rest:
+        raise VolumeError(VolumeReason.SIZE, "more bytes of voxels than the header promises")
+    return data
+
+
+def check_claim(path: Path, count: int, *, compressed: bool) -> None:
+    """Refuse a header that promises more than its file can hold."""
+    size = path.stat().st_size
+    bound = max(_UNSUSPICIOUS_BYTES, _MAX_RATIO * size) if compressed else size
+    if compressed and count > min(bound, _MAX_BYTES):
+        raise VolumeError(
+            VolumeReason.TOO_LARGE, f"{size} bytes of file cannot hold {count} bytes of scan"
+        )
+    if not compressed and count > bound:
+        raise VolumeError(
+            VolumeReason.TRUNCATED,
+            f"{size} bytes of file where {count} bytes of voxels are promised",
+        )
+
+
+def open_stream(raw: BinaryIO, *, compressed: bool) -> BinaryIO:
+    """The bytes from where `raw` stands, inflated on the way where they are gzip (or zlib)."""
+    if not compressed:
+        return raw
+    start = raw.read(2)
+    raw.seek(-len(start), 1)
+    if start == b"\x1f\x8b":
+        return cast("BinaryIO", gzip.GzipFile(fileobj=raw, mode="rb"))
+    return cast("BinaryIO", _ZlibStream(raw))
+
+
+class _ZlibStream:
+    """A zlib stream (RFC 1950), as MetaImage writes it; its Adler-32 is checked at the end."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+        self._inflate = zlib.decompressobj()
+
+    def read(self, count: int) -> bytes:
+        parts: list[bytes] = []
+        wanted = count
+        while wanted > 0 and not self._inflate.eof:
+            packed = self._inflate.unconsumed_tail or self._raw.read(1 << 20)
+            if not packed:
+                raise EOFError
+            parts.append(self._inflate.decompress(packed, wanted))
+            wanted -= len(parts[-1])
+        return b"".join(parts)
+
+
+def is_gzip(path: Path) -> bool:
+    """True when the file starts as gzip does, whatever its name."""
+    with path.open("rb") as handle:
+        return handle.read(2) == b"\x1f\x8b"
+
+
+def digest_of(*paths: Path) -> str:
+    """The SHA-256 of files' contents together, whatever their order."""
+    digests = sorted(sha256(path.read_bytes()).digest() for path in paths)
+    return sha256(b"".join(digests)).hexdigest()
+
+
+def sibling(header: Path, name: str) -> Path:
+    """The data file that a header names, only if it is a plain file in the same folder.
+
+    Raises VolumeError EXTERNAL_DATA for a path, a link or an address, TRUNCATED when it is absent.
+    """
+    path = header.parent / name
+    plain = name == path.name and name not in (".", "..") and "\0" not in name
+    if not plain or path.is_symlink():
+        raise VolumeError(
+            VolumeReason.EXTERNAL_DATA, "the voxels must lie in a plain file beside the header"
+        )
+    if not path.is_file():
+        raise VolumeError(
+            VolumeReason.TRUNCATED, "the file with the voxels is not beside the header"
+        )
+    return path

@@ -1,0 +1,420 @@
+"""What a DICOM file's header says, as plain numbers: no tag value is trusted, none printed."""
+
+import math
+import warnings
+import zlib
+from dataclasses import dataclass, field
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+import pydicom
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.tag import BaseTag
+
+from configs.contracts import SYNTHETIC_NOTICE
+from model.volumes.volume import VolumeError, VolumeReason
+
+_PIXEL_TAGS = {0x7FE00008, 0x7FE00009, 0x7FE00010}
+_UNDEFINED_LENGTH = 0xFFFFFFFF
+_MAX_INFLATED = 256 << 20
+DEFLATED = "1.2.840.10008.1.2.1.99"
+BIG_ENDIAN = "1.2.840.10008.1.2.2"
+CT_CLASSES = (
+    "1.2.840.10008.5.1.4.1.1.2",  # CT
+    "1.2.840.10008.5.1.4.1.1.2.1",  # Enhanced CT
+    "1.2.840.10008.5.1.4.1.1.2.2",  # Legacy Converted Enhanced CT
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PixelFormat:
+    """How stored values lie in the file (PS3.3 C.7.6.3)."""
+
+    rows: int
+    columns: int
+    frames: int
+    samples: int
+    bits_allocated: int
+    bits_stored: int
+    high_bit: int
+    signed: bool
+    transfer_syntax: str
+    offset: int
+    """Where native pixel data start, or -1 when they must be decoded."""
+    length: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FileHeader:
+    """One file: what it is of, and whose. `identity` holds digests, so it can be compared only."""
+
+    path: Path
+    pixels: PixelFormat
+    sop_class: str
+    modality: str
+    image_type: tuple[str, ...]
+    frame_of_reference: str
+    identity: tuple[bytes, ...] = field(repr=False)
+    series_uid: str = field(repr=False)
+    study_uid: str = field(repr=False)
+    instance_uid: str = field(repr=False)
+    patient_id: str = field(repr=False)
+    accession: str = field(repr=False)
+    date: str = field(repr=False)
+    sex: str
+    age_years: int | None
+    vendor: str
+    contrast: bool | None
+    synthetic: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slice:
+    """One image plane: a file, or a frame of one. What is missing or not a number is None."""
+
+    file: FileHeader
+    frame: int
+    position: tuple[float, ...] | None
+    orientation: tuple[float, ...] | None
+    pixel_spacing: tuple[float, ...] | None
+    thickness: float | None
+    slope: float | None
+    intercept: float | None
+    rescale_type: str
+    padding: tuple[int, int] | None
+    kernel: str
+    acquisition: tuple[str, ...]
+    image_type: tuple[str, ...]
+
+
+class Elements:
+    """A data set's raw elements as text and numbers; conversion never raises and never warns."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+
+    def text(self, tag: int) -> str:
+        """The value without padding, or an empty string."""
+        if tag not in self._dataset:
+            return ""
+        raw = self._dataset.get_item(BaseTag(tag))
+        value = getattr(raw, "value", None)
+        if isinstance(value, bytes):
+            return value.decode("utf-8", "surrogateescape").strip(" \0")
+        if value is None:
+            return ""
+        return "\\".join(map(str, value)) if isinstance(value, list | tuple) else str(value).strip()
+
+    def texts(self, tag: int) -> tuple[str, ...]:
+        """The values of a multi-valued text."""
+        text = self.text(tag)
+        return tuple(part.strip() for part in text.split("\\")) if text else ()
+
+    def numbers(self, tag: int, count: int) -> tuple[float, ...] | None:
+        """Exactly `count` finite numbers of a decimal string (or a binary double), else None."""
+        value = getattr(self._raw(tag), "value", None)
+        parts: list[Any]
+        if isinstance(value, bytes) and getattr(self._raw(tag), "VR", None) == "FD":
+            order = "<f8" if self._raw(tag).is_little_endian else ">f8"
+            parts = np.frombuffer(value, order).tolist() if len(value) % 8 == 0 else []
+        else:
+            parts = list(self.texts(tag))
+        try:
+            numbers = tuple(float(part) for part in parts)
+        except ValueError:
+            return None
+        return numbers if len(numbers) == count and all(map(math.isfinite, numbers)) else None
+
+    def number(self, tag: int) -> float | None:
+        """One finite number, else None."""
+        numbers = self.numbers(tag, 1)
+        return numbers[0] if numbers else None
+
+    def integer(self, tag: int, *, signed: bool = False) -> int | None:
+        """A 16-bit integer (US, SS) or an integer string, else None."""
+        raw = self._raw(tag)
+        value = getattr(raw, "value", None)
+        if isinstance(value, bytes) and len(value) == 2 and getattr(raw, "VR", None) != "IS":
+            order = "little" if raw.is_little_endian else "big"
+            return int.from_bytes(value, order, signed=signed)  # type: ignore[arg-type]
+        try:
+            number = int(self.text(tag))
+        except ValueError:
+            return None
+        return number - 65536 if signed and number > 32767 else number
+
+    def items(self, tag: int) -> list["Elements"]:
+        """The items of a sequence; none when it is absent."""
+        if tag not in self._dataset:
+            return []
+        value = self._dataset[BaseTag(tag)].value
+        return [Elements(item) for item in value] if isinstance(value, pydicom.Sequence) else []
+
+    def _raw(self, tag: int) -> Any:
+        return self._dataset.get_item(BaseTag(tag)) if tag in self._dataset else None
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A file that is DICOM but not whole; the series is empty where it could not be read."""
+
+    path: Path
+    series_uid: str = field(repr=False)
+    message: str
+
+
+def read_header(path: Path) -> tuple[Slice, ...] | Broken | None:
+    """The image planes of a DICOM file, none for an object without an image.
+
+    None when it is not DICOM at all; Broken when it is and ends too early.
+    """
+    with warnings.catch_warnings():
+        # The library's warnings quote the value they complain of, which may be an identity.
+        warnings.simplefilter("ignore")
+        try:
+            return _read_header(path)
+        except VolumeError as error:
+            return Broken(path, "", str(error))
+        except Exception:
+            # Whatever a parser meets in a hostile or cut file, that file is not readable.
+            return Broken(path, "", "a DICOM file cannot be parsed")
+
+
+def _read_header(path: Path) -> tuple[Slice, ...] | Broken | None:
+    with path.open("rb") as handle:
+        start = handle.read(1024)
+        if start[128:132] != b"DICM" and not _looks_bare(start):
+            return None
+        handle.seek(0)
+        size = path.stat().st_size
+        content: BinaryIO = handle
+        if DEFLATED.encode() in start and (inflated := inflate(handle.read())) is not None:
+            content, size = BytesIO(inflated), len(inflated)
+        dataset = pydicom.dcmread(content, stop_before_pixels=True, force=True)
+        elements = Elements(dataset)
+        if start[128:132] != b"DICM" and not elements.text(0x0020000E):
+            return None
+        offset, length = _find_pixels(content, dataset)
+    series_uid = elements.text(0x0020000E)
+    if length is None:
+        whole = not _claims_image(elements, dataset)
+        return () if whole else Broken(path, series_uid, "a DICOM file ends before its pixel data")
+    if offset > 0 and offset + length > size:
+        return Broken(path, series_uid, "a DICOM file ends within its pixel data")
+    header = _file_header(path, elements, dataset, offset, length)
+    if elements.items(0x52009230):
+        return _frames(header, elements)
+    if header.pixels.frames > 1:
+        return ()  # multi-frame without positions: a secondary capture
+    return (_slice(header, 0, [elements]),)
+
+
+def inflate(packed: bytes) -> bytes | None:
+    """The data set of a file in the deflated transfer syntax (PS3.5 A.5); None for another file.
+
+    Raises VolumeError TOO_LARGE or TRUNCATED: the stream must end where it says, within 256 MiB.
+    """
+    if DEFLATED.encode() not in packed[:1024] or packed[128:132] != b"DICM":
+        return None
+    # (0002,0000) tells how long the meta header is that stays uncompressed.
+    start = 144 + int.from_bytes(packed[140:144], "little")
+    stream = zlib.decompressobj(-zlib.MAX_WBITS)
+    content = stream.decompress(packed[start:], _MAX_INFLATED)
+    if stream.unconsumed_tail:
+        raise VolumeError(VolumeReason.TOO_LARGE, "a deflated DICOM file inflates past 256 MiB")
+    if not stream.eof:
+        raise VolumeError(VolumeReason.TRUNCATED, "a deflated DICOM file ends too early")
+    return content
+
+
+def _find_pixels(handle: BinaryIO, dataset: FileDataset) -> tuple[int, int | None]:
+    """Where native pixels start (-1 when they are encoded) and their length (None: no pixels)."""
+    order: Literal["big", "little"] = "big" if _syntax(dataset) == BIG_ENDIAN else "little"
+    head = handle.read(8)
+    if len(head) < 8:
+        return -1, None
+    group, element = (int.from_bytes(head[i : i + 2], order) for i in (0, 2))
+    if (group << 16) + element not in _PIXEL_TAGS:
+        return -1, None
+    implicit, _ = dataset.original_encoding
+    # Explicit OW, OB, OF and OD: two bytes of VR, two reserved, then the length.
+    length = int.from_bytes(head[4:8] if implicit else handle.read(4), order)
+    return (-1, 0) if length == _UNDEFINED_LENGTH else (handle.tell(), length)
+
+
+def _claims_image(elements: Elements, dataset: FileDataset) -> bool:
+    """True when an object without pixels ought to have some: it was cut."""
+    meta = Elements(dataset.file_meta) if hasattr(dataset, "file_meta") else Elements(Dataset())
+    sop_class = elements.text(0x00080016) or meta.text(0x00020002)
+    return sop_class in {"", *CT_CLASSES}
+
+
+def _looks_bare(start: bytes) -> bool:
+    """A data set without preamble begins with an element of group 2 or 8."""
+    return len(start) >= 8 and start[:2] in (b"\x02\x00", b"\x08\x00") and start[3] == 0
+
+
+def _syntax(dataset: FileDataset) -> str:
+    meta = Elements(dataset.file_meta) if hasattr(dataset, "file_meta") else None
+    if meta and (syntax := meta.text(0x00020010)):
+        return syntax
+    implicit, little = dataset.original_encoding
+    if not little:
+        return BIG_ENDIAN
+    return "1.2.840.10008.1.2" if implicit else "1.2.840.10008.1.2.1"
+
+
+def _file_header(
+    path: Path, elements: Elements, dataset: FileDataset, offset: int, length: int
+) -> FileHeader:
+    allocated = elements.integer(0x00280100) or 0
+    stored = elements.integer(0x00280101) or allocated
+    pixels = PixelFormat(
+        rows=elements.integer(0x00280010) or 0,
+        columns=elements.integer(0x00280011) or 0,
+        frames=max(1, int(elements.number(0x00280008) or 1)),
+        samples=elements.integer(0x00280002) or 1,
+        bits_allocated=allocated,
+        bits_stored=stored,
+        high_bit=_or(elements.integer(0x00280102), stored - 1),
+        signed=elements.integer(0x00280103) == 1,
+        transfer_syntax=_syntax(dataset),
+        offset=offset,
+        length=length,
+    )
+    identity = tuple(
+        sha256(elements.text(tag).encode("utf-8", "surrogateescape")).digest()[:8]
+        for tag in (0x00100020, 0x00100010, 0x00100030, 0x0020000D)
+    )
+    notices = (0x00081030, 0x0008103E, 0x00204000, 0x00104000)
+    agent = elements.texts(0x00180010)
+    return FileHeader(
+        path=path,
+        pixels=pixels,
+        sop_class=elements.text(0x00080016),
+        modality=elements.text(0x00080060).upper(),
+        image_type=tuple(part.upper() for part in elements.texts(0x00080008)),
+        frame_of_reference=elements.text(0x00200052),
+        identity=identity,
+        series_uid=elements.text(0x0020000E),
+        study_uid=elements.text(0x0020000D),
+        instance_uid=elements.text(0x00080018),
+        patient_id=elements.text(0x00100020),
+        accession=elements.text(0x00080050),
+        date=_date(elements.text(0x00080020)),
+        sex=elements.text(0x00100040)[:1].upper().replace("O", ""),
+        age_years=_age_years(elements.text(0x00101010)),
+        vendor=vendor_of(elements.text(0x00080070)),
+        contrast=_contrast(agent),
+        synthetic=elements.text(0x0008001C) == "YES"
+        or any(SYNTHETIC_NOTICE in elements.text(tag) for tag in notices),
+    )
+
+
+def _frames(header: FileHeader, elements: Elements) -> tuple[Slice, ...]:
+    """The planes of an enhanced multi-frame object (PS3.3 A.38, C.7.6.16)."""
+    shared = [group for item in elements.items(0x52009229) for group in _groups(item)]
+    return tuple(
+        _slice(header, frame, [*_groups(item), *shared, elements])
+        for frame, item in enumerate(elements.items(0x52009230))
+    )
+
+
+_GROUPS = (
+    0x00209113,  # plane position
+    0x00209116,  # plane orientation
+    0x00289110,  # pixel measures
+    0x00289145,  # pixel value transformation
+    0x00189329,  # CT image frame type
+    0x00209111,  # frame content
+    0x00189314,  # CT reconstruction
+)
+
+
+def _groups(item: Elements) -> list[Elements]:
+    return [group for tag in _GROUPS for group in item.items(tag)[:1]]
+
+
+def _slice(header: FileHeader, frame: int, places: list[Elements]) -> Slice:
+    """A plane whose attributes stand in the first of `places` that has them."""
+
+    def numbers(tag: int, count: int) -> tuple[float, ...] | None:
+        return next((found for place in places if (found := place.numbers(tag, count))), None)
+
+    def text(tag: int) -> str:
+        return next((found for place in places if (found := place.text(tag))), "")
+
+    def single(tag: int) -> float | None:
+        found = numbers(tag, 1)
+        return found[0] if found else None
+
+    signed = header.pixels.signed
+    low = places[-1].integer(0x00280120, signed=signed)
+    limit = places[-1].integer(0x00280121, signed=signed)
+    padding = None if low is None else (min(low, _or(limit, low)), max(low, _or(limit, low)))
+    image_type = text(0x00089007) or "\\".join(header.image_type)
+    return Slice(
+        file=header,
+        frame=frame,
+        position=numbers(0x00200032, 3),
+        orientation=numbers(0x00200037, 6),
+        pixel_spacing=numbers(0x00280030, 2),
+        thickness=single(0x00180088) or single(0x00180050),
+        slope=single(0x00281053),
+        intercept=single(0x00281052),
+        rescale_type=text(0x00281054).upper(),
+        padding=padding,
+        kernel=text(0x00181210),
+        acquisition=(text(0x00200012) or text(0x00209156), text(0x00200100), text(0x00209128)),
+        image_type=tuple(part.strip().upper() for part in image_type.split("\\")),
+    )
+
+
+def vendor_of(manufacturer: str) -> str:
+    """One of the large makers' names, "other" for any other text, or empty.
+
+    >>> vendor_of("GE MEDICAL SYSTEMS"), vendor_of("TOSHIBA"), vendor_of("")
+    ('ge', 'canon', '')
+    """
+    lower = manufacturer.lower()
+    for name, vendor in _VENDORS.items():
+        if lower.startswith(name):
+            return vendor
+    return "other" if lower else ""
+
+
+_VENDORS = {
+    "ge": "ge",
+    "siemens": "siemens",
+    "philips": "philips",
+    "toshiba": "canon",
+    "canon": "canon",
+    "fujifilm": "fujifilm",
+    "hitachi": "fujifilm",
+    "neusoft": "neusoft",
+    "united imaging": "united imaging",
+    "uih": "united imaging",
+}
+
+
+def _or(value: int | None, default: int) -> int:
+    return default if value is None else value
+
+
+def _date(text: str) -> str:
+    return text if len(text) == 8 and text.isascii() and text.isdigit() else ""
+
+
+def _age_years(text: str) -> int | None:
+    if len(text) == 4 and text[:3].isdigit() and text[3] in "YMWD":
+        return int(text[:3]) if text[3] == "Y" else 0
+    return None
+
+
+def _contrast(agent: tuple[str, ...]) -> bool | None:
+    if not agent or not agent[0]:
+        return None
+    return agent[0].upper() not in {"NONE", "NO", "N", "WITHOUT"}

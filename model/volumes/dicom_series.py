@@ -1,0 +1,276 @@
+"""From the planes of a DICOM series to volumes: what belongs together, in which order, in HU."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+import numpy as np
+
+from model.volumes.dicom_header import Slice
+from model.volumes.dicom_pixels import FileContent, to_hu
+from model.volumes.geometry import Stack, canonicalise, stack_slices, straighten
+from model.volumes.scope import LeftOut, is_reformat, scope_of
+from model.volumes.volume import (
+    PADDING_HU,
+    Affine,
+    HuArray,
+    Source,
+    Volume,
+    VolumeError,
+    VolumeReason,
+)
+
+MAX_VOXELS = 1 << 31
+
+_MINOR_SHARE = 0.25
+_SAME_DIRECTION = 0.05  # planes whose cosines differ by less belong to one stack
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Planes of one series that make one volume, in rising order along their normal."""
+
+    planes: tuple[Slice, ...] = field(repr=False)
+    stack: Stack = field(repr=False)
+    warnings: tuple[str, ...]
+
+
+def parts_of(planes: list[Slice]) -> tuple[list[Part], list[VolumeError], Counter[LeftOut]]:
+    """The volumes that one series holds, the refusals, and what was left out."""
+    left_out: Counter[LeftOut] = Counter()
+    usable: list[Slice] = []
+    for plane in planes:
+        scope = scope_of(plane)
+        if isinstance(scope, LeftOut):
+            left_out[scope] += 1
+        elif scope is not None:
+            return [], [VolumeError(scope, _SCOPE_MESSAGES[scope])], left_out
+        else:
+            usable.append(plane)
+    originals = [plane for plane in usable if not is_reformat(plane)]
+    if originals and len(originals) < len(usable):
+        left_out[LeftOut.REFORMAT] += len(usable) - len(originals)
+        usable = originals
+    if not usable:
+        return [], [], left_out
+    try:
+        _check_identity(usable)
+        groups, warnings = _groups(usable)
+    except VolumeError as error:
+        return [], [error], left_out
+    parts, refused = [], []
+    for group in groups:
+        try:
+            parts.append(_part(group, warnings))
+        except VolumeError as error:
+            refused.append(error)
+    return parts, refused, left_out
+
+
+_SCOPE_MESSAGES = {
+    VolumeReason.MODALITY: "the series is not computed tomography",
+    VolumeReason.DERIVED: "a projection, map, virtual or colour image, not the scan itself",
+    VolumeReason.NOT_HU: "RescaleType (0028,1054) says that values are not HU",
+}
+
+
+def _check_identity(planes: list[Slice]) -> None:
+    if len({plane.file.identity for plane in planes}) > 1:
+        raise VolumeError(
+            VolumeReason.IDENTITY, "images of several patients or studies under one series UID"
+        )
+    if len({plane.file.frame_of_reference for plane in planes} - {""}) > 1:
+        raise VolumeError(
+            VolumeReason.FRAME_OF_REFERENCE, "several frames of reference under one series UID"
+        )
+    if missing := sum(plane.position is None for plane in planes):
+        raise VolumeError(
+            VolumeReason.POSITION,
+            f"ImagePositionPatient (0020,0032) is missing or no number in {missing} of "
+            f"{len(planes)} images",
+        )
+    if missing := sum(plane.orientation is None for plane in planes):
+        raise VolumeError(
+            VolumeReason.ORIENTATION,
+            f"ImageOrientationPatient (0020,0037) is missing or no number in {missing} of "
+            f"{len(planes)} images",
+        )
+
+
+def _groups(planes: list[Slice]) -> tuple[list[list[Slice]], tuple[str, ...]]:
+    """Split by orientation and kernel, then by acquisition where positions are taken twice."""
+    directions: list[tuple[float, ...]] = []
+    by_kind = _split(planes, lambda plane: (_direction(plane, directions), plane.kernel))
+    largest = max(len(group) for group in by_kind)
+    minor = [group for group in by_kind if len(group) < _MINOR_SHARE * largest]
+    groups = [group for group in by_kind if len(group) >= _MINOR_SHARE * largest]
+    warnings: tuple[str, ...] = ()
+    if minor:
+        count = sum(map(len, minor))
+        warnings = (f"{count} images of another orientation or kernel left out",)
+    parts: list[list[Slice]] = []
+    for group in groups:
+        single, dropped = _without_copies(group)
+        if dropped:
+            warnings += (f"{dropped} identical copies of images dropped",)
+        parts += _by_acquisition(single)
+    if len(parts) > 1:
+        warnings += (f"the series holds {len(parts)} reconstructions or phases",)
+    return parts, warnings
+
+
+def _split(planes: Iterable[Slice], key: Callable[[Slice], Hashable]) -> list[list[Slice]]:
+    groups: dict[Hashable, list[Slice]] = defaultdict(list)
+    for plane in planes:
+        groups[key(plane)].append(plane)
+    return list(groups.values())
+
+
+def _direction(plane: Slice, known: list[tuple[float, ...]]) -> int:
+    """The number of the known orientation that a plane shares; a new one is added."""
+    cosines = plane.orientation
+    assert cosines is not None
+    for number, other in enumerate(known):
+        if max(abs(a - b) for a, b in zip(cosines, other, strict=True)) < _SAME_DIRECTION:
+            return number
+    known.append(cosines)
+    return len(known) - 1
+
+
+def _place(plane: Slice) -> tuple[float, ...]:
+    assert plane.position is not None
+    return tuple(round(millimetre, 2) for millimetre in plane.position)
+
+
+def _without_copies(planes: list[Slice]) -> tuple[list[Slice], int]:
+    """Keep one of several images with the same position and the same HU."""
+    kept: list[Slice] = []
+    for same_place in _split(planes, _place):
+        if len(same_place) == 1:
+            kept += same_place
+            continue
+        distinct: dict[bytes, Slice] = {}
+        for plane in same_place:
+            distinct.setdefault(sha256(_read_plane(plane).tobytes()).digest(), plane)
+        kept += distinct.values()
+    return kept, len(planes) - len(kept)
+
+
+def _by_acquisition(planes: list[Slice]) -> list[list[Slice]]:
+    """Split by what tells acquisitions apart, when positions are taken more than once."""
+    layers = max(Counter(map(_place, planes)).values())
+    if layers == 1:
+        return [planes]
+    tells: tuple[Callable[[Slice], Hashable], ...] = (
+        lambda plane: plane.acquisition[0],
+        lambda plane: plane.acquisition[1],
+        lambda plane: plane.acquisition[2],
+        lambda plane: plane.image_type,
+        lambda plane: plane.thickness,
+    )
+    for tell in tells:
+        groups = _split(planes, tell)
+        # Images repeated at one place (bolus tracking) are no volumes, however they are told apart.
+        if 1 < len(groups) <= layers < min(map(len, groups)) and all(
+            max(Counter(map(_place, group)).values()) == 1 for group in groups
+        ):
+            return groups
+    return [planes]  # nothing tells them apart: the stack will be refused
+
+
+def _part(planes: list[Slice], warnings: tuple[str, ...]) -> Part:
+    first = planes[0]
+    pixels = first.file.pixels
+    if len({(plane.file.pixels.rows, plane.file.pixels.columns) for plane in planes}) > 1:
+        raise VolumeError(VolumeReason.MATRIX, "rows or columns differ between slices")
+    if len(planes) * pixels.rows * pixels.columns > MAX_VOXELS:
+        raise VolumeError(VolumeReason.TOO_LARGE, "the series holds more than 2 billion voxels")
+    spacings = {plane.pixel_spacing for plane in planes}
+    spacing = first.pixel_spacing
+    if spacing is None or None in spacings or min(spacing) <= 0:
+        raise VolumeError(
+            VolumeReason.SPACING, "PixelSpacing (0028,0030) is missing or no positive number"
+        )
+    if any(not np.allclose(spacing, other, rtol=1e-3) for other in spacings if other):
+        raise VolumeError(VolumeReason.SPACING, "PixelSpacing (0028,0030) differs between slices")
+    assert first.orientation is not None
+    orientations = np.array([plane.orientation for plane in planes])
+    reach_mm = max(pixels.rows * spacing[0], pixels.columns * spacing[1])
+    if np.ptp(orientations, axis=0).max() * reach_mm > 1.0:
+        raise VolumeError(
+            VolumeReason.ORIENTATION, "the orientation of slices differs by more than 1 mm"
+        )
+    stack = stack_slices(
+        np.array([plane.position for plane in planes]),
+        first.orientation,
+        (spacing[0], spacing[1]),
+        first.thickness,
+    )
+    ordered = tuple(planes[index] for index in stack.order)
+    return Part(ordered, stack, warnings + stack.warnings)
+
+
+def read_part(part: Part) -> Volume:
+    """Decode a part's planes and bring them to canonical axes; raises VolumeError."""
+    first = part.planes[0]
+    pixels = first.file.pixels
+    hu = np.empty((len(part.planes), pixels.rows, pixels.columns), np.int16)
+    digests = []
+    content: FileContent | None = None
+    for index, plane in enumerate(part.planes):
+        if content is None or content.path != plane.file.path:
+            content = FileContent(plane.file.path)
+            digests.append(content.sha256)
+        try:
+            hu[index] = to_hu(content.stored_values(plane.file.pixels, plane.frame), plane)
+        except VolumeError as error:
+            raise _with_place(error, index, len(part.planes)) from None
+    shape = (len(part.planes), pixels.rows, pixels.columns)
+    return _volume(part, hu, shape, sha256(b"".join(sorted(digests))).hexdigest())
+
+
+def fingerprint(part: Part) -> str:
+    """The `source.sha256` that `read_part` would give, without decoding."""
+    paths = sorted({plane.file.path for plane in part.planes})
+    digests = sorted(sha256(path.read_bytes()).digest() for path in paths)
+    return sha256(b"".join(digests)).hexdigest()
+
+
+def _with_place(error: VolumeError, index: int, count: int) -> VolumeError:
+    message = str(error).removeprefix(f"{error.reason}: ")
+    return VolumeError(error.reason, f"slice {index + 1} of {count} from below: {message}")
+
+
+def _read_plane(plane: Slice) -> HuArray:
+    return to_hu(FileContent(plane.file.path).stored_values(plane.file.pixels, plane.frame), plane)
+
+
+def _volume(part: Part, hu_kji: HuArray, shape: tuple[int, int, int], digest: str) -> Volume:
+    header = part.planes[0].file
+    source_affine: Affine = part.stack.affine_lps.copy()
+    pixel_mm = np.linalg.norm(source_affine[:3, :2], axis=0)
+    source_affine[:3, 2] += source_affine[:3, :2] @ (part.stack.shear_mm_rc / pixel_mm)
+    straight, affine = straighten(hu_kji, part.stack, PADDING_HU)
+    hu_zyx, affine, slice_axis = canonicalise(straight, affine)
+    rising = bool(affine[:3, 2 - slice_axis] @ part.stack.affine_lps[:3, 2] > 0)
+    uids = tuple(plane.file.instance_uid for plane in part.planes)
+    source = Source(
+        format="dicom",
+        shape=shape,
+        affine_lps=source_affine,
+        sha256=digest,
+        patient_id=header.patient_id,
+        accession=header.accession,
+        study_uid=header.study_uid,
+        instance_uids=uids if rising else uids[::-1],
+        instance_axis=slice_axis,
+        date=header.date,
+        sex=header.sex,
+        age_years=header.age_years,
+        vendor=header.vendor,
+        kernel=part.planes[0].kernel,
+        contrast=header.contrast,
+        synthetic=header.synthetic,
+    )
+    return Volume(hu_zyx, affine, header.series_uid, source, part.warnings)

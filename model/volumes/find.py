@@ -1,0 +1,262 @@
+"""Every volume below a folder: what can be read, what is refused and why, what was left out."""
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from model.volumes import dicom_series, formats
+from model.volumes.dicom_header import Broken, Slice, read_header
+from model.volumes.dicom_series import Part
+from model.volumes.scope import is_reformat, is_sharp
+from model.volumes.volume import Volume, VolumeError, VolumeReason, spacing_of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """One reconstruction that the headers promise: `read` decodes it."""
+
+    path: Path = field(repr=False)
+    """The file, or the folder of the first slice."""
+    series_uid: str = field(repr=False)
+    study_uid: str = field(repr=False)
+    patient: tuple[bytes, ...] = field(repr=False)
+    """Equal for candidates of the same patient and study; says nothing else."""
+    slices: int
+    part: Part | None = field(default=None, repr=False)
+
+    def read(self) -> Volume:
+        """The volume; raises VolumeError."""
+        return (
+            formats.read_file(self.path) if self.part is None else dicom_series.read_part(self.part)
+        )
+
+    def fingerprint(self) -> str:
+        """The SHA-256 that the volume's source would have, without decoding it."""
+        if self.part is None:
+            return formats.fingerprint(self.path)
+        return dicom_series.fingerprint(self.part)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Refused:
+    """A series or file that cannot become a trusted volume."""
+
+    path: Path = field(repr=False)
+    series_uid: str = field(repr=False)
+    error: VolumeError
+    slices: int
+
+    @property
+    def reason(self) -> VolumeReason:
+        """The error's stable code."""
+        return self.error.reason
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Survey:
+    """What lies below a folder."""
+
+    candidates: tuple[Candidate, ...]
+    refused: tuple[Refused, ...]
+    left_out: Counter[str]
+    """Localizers, dose pages, other DICOM objects, and files that are no images: how many."""
+
+
+def find_volumes(root: Path) -> list[Candidate | Refused]:
+    """Every series or file below a folder that is a volume, or that ought to be one."""
+    survey = survey_folder(root)
+    return [*survey.candidates, *survey.refused]
+
+
+def survey_folder(root: Path, files: Iterable[Path] | None = None) -> Survey:
+    """Read the headers of all files below `root` (or of `files`, when a caller counts them).
+
+    Raises VolumeError NO_IMAGES when `root` is not there.
+    """
+    if not root.exists():
+        raise VolumeError(VolumeReason.NO_IMAGES, f"{root}: no such file or folder")
+    candidates: list[Candidate] = []
+    refused: list[Refused] = []
+    left_out: Counter[str] = Counter()
+    series: dict[str, list[Slice]] = defaultdict(list)
+    broken: list[Broken] = []
+    for path in files if files is not None else files_below(root):
+        if formats.is_volume_file(path):
+            candidates.append(_file_candidate(path))
+            continue
+        planes = read_header(path)
+        if planes is None:
+            left_out["file that is no image"] += 1
+        elif isinstance(planes, Broken):
+            broken.append(planes)
+        elif not planes:
+            left_out["DICOM object that is no image"] += 1
+        else:
+            series[planes[0].file.series_uid or str(path.parent)] += planes
+    for uid, planes_of_one in series.items():
+        _add_series(uid, planes_of_one, broken, candidates, refused, left_out)
+    known = {item.path for item in candidates} | {item.path for item in refused}
+    for item in broken:
+        if item.path.parent not in known:
+            error = VolumeError(VolumeReason.TRUNCATED, item.message)
+            refused.append(Refused(item.path, item.series_uid, error, 1))
+    return Survey(tuple(candidates), tuple(refused), left_out)
+
+
+def files_below(root: Path) -> Iterator[Path]:
+    """All files in a stable order; links are not followed out of the folder."""
+    if root.is_file():
+        yield root
+        return
+    for folder, folders, names in os.walk(root):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(folder) / name
+            if not name.startswith(".") and path.is_file() and not path.is_symlink():
+                yield path
+
+
+def _file_candidate(path: Path) -> Candidate:
+    name = formats.name_of(path)
+    return Candidate(path, name, name, (name.encode(),), 0)
+
+
+def _add_series(
+    uid: str,
+    planes: list[Slice],
+    broken: list[Broken],
+    candidates: list[Candidate],
+    refused: list[Refused],
+    left_out: Counter[str],
+) -> None:
+    folders = {plane.file.path.parent for plane in planes}
+    folder = planes[0].file.path.parent
+    for item in broken:
+        # A cut file may be a slice of any series beside it: better none than one too short.
+        if item.series_uid == uid or (not item.series_uid and item.path.parent in folders):
+            error = VolumeError(VolumeReason.TRUNCATED, item.message)
+            refused.append(Refused(folder, uid, error, len(planes)))
+            return
+    parts, errors, out = dicom_series.parts_of(planes)
+    left_out.update({kind.value: count for kind, count in out.items()})
+    header = planes[0].file
+    candidates.extend(
+        Candidate(folder, uid, header.study_uid, header.identity, len(part.planes), part)
+        for part in parts
+    )
+    refused.extend(Refused(folder, uid, error, len(planes)) for error in errors)
+
+
+def read_volume(path: Path | str, series: str | None = None) -> Volume:
+    """Read the volume at a path: a file, or a folder or tree that holds one scan.
+
+    Of several series the best for reading chests is taken (`choose`), and `warnings` say so;
+    `series` names one by its UID. Raises VolumeError with a stable `reason`, never for content.
+    """
+    root = Path(path)
+    survey = survey_folder(root)
+    candidates = list(survey.candidates)
+    refused = list(survey.refused)
+    if series is not None:
+        candidates = [item for item in candidates if item.series_uid == series]
+        refused = [item for item in refused if item.series_uid == series]
+        if not candidates and not refused:
+            raise VolumeError(
+                VolumeReason.SERIES_NOT_FOUND, f"{root}: no such series; {_listing(survey)}"
+            )
+    if not candidates and not refused:
+        raise VolumeError(VolumeReason.NO_IMAGES, f"{root}: no CT images; {_listing(survey)}")
+    cut = [item for item in refused if item.reason is VolumeReason.TRUNCATED]
+    if unnamed := [item for item in cut if not item.series_uid and series is None]:
+        # It may be a slice of any series here.
+        raise VolumeError(VolumeReason.TRUNCATED, f"{root}: {_message(unnamed[0].error)}")
+    largest = max(refused, key=lambda item: item.slices, default=None)
+    if largest and largest.slices > 2 * max((item.slices for item in candidates), default=0):
+        # What is left beside a refused scan is not the scan: a scout, a tracking series.
+        raise VolumeError(largest.reason, f"{root}: {_message(largest.error)}")
+    if len({item.patient for item in candidates}) > 1:
+        raise VolumeError(
+            VolumeReason.AMBIGUOUS,
+            f"{root}: holds several patients, studies or files; name one",
+        )
+    best = choose(candidates)
+    try:
+        volume = best.read()
+    except VolumeError as error:
+        raise VolumeError(error.reason, f"{root}: {_message(error)}") from None
+    notes = volume.warnings
+    if len(candidates) + len(refused) > 1:
+        notes += (
+            f"chosen from {len(candidates) + len(refused)} series or reconstructions"
+            f" ({', '.join(_traits(best))})",
+        )
+    for item in refused:
+        notes += (f"another series refused: {item.reason}",)
+    for kind, count in sorted(survey.left_out.items()):
+        notes += (f"{count} left out: {kind}",)
+    return replace(volume, warnings=notes)
+
+
+def choose(candidates: list[Candidate]) -> Candidate:
+    """The reconstruction that reads a chest best.
+
+    In this order: an original before a reformat; axial; nearly the longest coverage; a step of at
+    least 0.5 mm, the thinner the better in steps of 1 mm; a soft kernel; more coverage; the UID.
+    """
+    longest = max(_coverage_mm(item) for item in candidates)
+
+    def rank(item: Candidate) -> tuple[object, ...]:
+        if item.part is None:
+            return (False, False, False, 0, False, 0.0, item.series_uid)
+        plane = item.part.planes[0]
+        step = spacing_of(item.part.stack.affine_lps)[0]
+        return (
+            is_reformat(plane),
+            not _is_axial(item.part),
+            _coverage_mm(item) < 0.8 * longest,
+            round(step) if step >= 0.5 else 99,
+            is_sharp(plane.kernel),
+            -round(_coverage_mm(item)),
+            item.series_uid,
+        )
+
+    return min(candidates, key=rank)
+
+
+def _coverage_mm(item: Candidate) -> float:
+    if item.part is None:
+        return 0.0
+    return item.slices * spacing_of(item.part.stack.affine_lps)[0]
+
+
+def _is_axial(part: Part) -> bool:
+    normal = part.stack.affine_lps[:3, 2]
+    return bool(abs(normal[2]) > 0.8 * np.linalg.norm(normal))
+
+
+def _traits(item: Candidate) -> list[str]:
+    if item.part is None:
+        return ["the only one readable"]
+    plane = item.part.planes[0]
+    step = spacing_of(item.part.stack.affine_lps)[0]
+    return [
+        "reformat" if is_reformat(plane) else "original",
+        "axial" if _is_axial(item.part) else "not axial",
+        f"step {step:.2f} mm",
+        "sharp kernel" if is_sharp(plane.kernel) else "soft kernel",
+        f"{_coverage_mm(item):.0f} mm long",
+    ]
+
+
+def _message(error: VolumeError) -> str:
+    return str(error).removeprefix(f"{error.reason}: ")
+
+
+def _listing(survey: Survey) -> str:
+    found = [f"{count} {kind}" for kind, count in sorted(survey.left_out.items())]
+    found += [f"{len(survey.candidates)} series"] if survey.candidates else []
+    return f"found {', '.join(found)}" if found else "the folder is empty"

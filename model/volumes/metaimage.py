@@ -1,0 +1,79 @@
+"""MetaImage files: .mha, and .mhd with its raw data beside it (https://itk.org/Wiki/MetaIO)."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from model.volumes.content import open_stream, read_exactly, sibling
+from model.volumes.textheader import numbers, sizes
+from model.volumes.volume import Affine, VolumeError, VolumeReason
+from model.volumes.voxels import Voxels
+
+_MAX_HEADER_LINES = 200
+_TYPES = {
+    "MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2",
+    "MET_INT": "i4", "MET_UINT": "u4", "MET_LONG_LONG": "i8", "MET_FLOAT": "f4",
+    "MET_DOUBLE": "f8",
+}  # fmt: skip
+
+
+def read(path: Path) -> Voxels:
+    """Read .mha, or .mhd with a plain data file in the same folder; raises VolumeError."""
+    with path.open("rb") as handle:
+        fields: dict[str, str] = {}
+        for _ in range(_MAX_HEADER_LINES):
+            name, _, value = handle.readline(4096).decode("latin-1").partition("=")
+            fields[name.strip().lower()] = value.strip()
+            if name.strip().lower() == "elementdatafile":
+                break
+        else:
+            raise VolumeError(VolumeReason.UNREADABLE, "not a MetaImage header")
+        (i, j, k), dtype = _layout(fields)
+        compressed = _is_true(fields.get("compresseddata", ""))
+        local = fields["elementdatafile"].upper() == "LOCAL"
+        data_path = path if local else sibling(path, fields["elementdatafile"])
+        stream = handle if local else data_path.open("rb")
+        with stream:
+            data = read_exactly(
+                data_path,
+                open_stream(stream, compressed=compressed),
+                i * j * k * dtype.itemsize,
+                compressed=compressed,
+            )
+    values = np.frombuffer(data, dtype).reshape(k, j, i)
+    return Voxels(
+        values, _affine(fields), (), fields.get("comment", ""), None if local else data_path
+    )
+
+
+def _layout(fields: dict[str, str]) -> tuple[tuple[int, int, int], np.dtype[np.generic]]:
+    if fields.get("elementnumberofchannels", "1") != "1" or fields.get("ndims") != "3":
+        raise VolumeError(VolumeReason.PIXEL_FORMAT, "three dimensions of one number are expected")
+    if fields.get("elementtype") not in _TYPES:
+        raise VolumeError(VolumeReason.PIXEL_FORMAT, "ElementType: a real number is expected")
+    if fields.get("headersize", "0") != "0" or not _is_true(fields.get("binarydata", "True")):
+        raise VolumeError(VolumeReason.UNREADABLE, "HeaderSize and ASCII data are not supported")
+    big = _is_true(fields.get("binarydatabyteordermsb", fields.get("elementbyteordermsb", "")))
+    return sizes(fields.get("dimsize", ""), "DimSize"), np.dtype(
+        (">" if big else "<") + _TYPES[fields["elementtype"]]
+    )
+
+
+def _affine(fields: dict[str, str]) -> Affine:
+    """LPS, as ITK writes it; each row of TransformMatrix is the direction of one axis."""
+    matrix = fields.get("transformmatrix", fields.get("rotation", fields.get("orientation")))
+    origin = fields.get("offset", fields.get("position", fields.get("origin")))
+    if matrix is None or origin is None:
+        raise VolumeError(VolumeReason.ORIENTATION, "TransformMatrix or Offset is not stated")
+    spacing = numbers(fields.get("elementspacing", ""), 3, "ElementSpacing")
+    if any(math.isclose(step, 0) for step in spacing):
+        raise VolumeError(VolumeReason.SPACING, "ElementSpacing is zero")
+    affine = np.eye(4)
+    affine[:3, :3] = numbers(matrix, 9, "TransformMatrix").reshape(3, 3).T * spacing
+    affine[:3, 3] = numbers(origin, 3, "Offset")
+    return affine
+
+
+def _is_true(text: str) -> bool:
+    return text.lower() in ("true", "1", "t")

@@ -1,0 +1,78 @@
+"""What a plane's header says it is: a CT image to use, one to leave out, or one to refuse."""
+
+import re
+from enum import Enum
+
+from model.volumes.dicom_header import CT_CLASSES, Slice
+from model.volumes.volume import VolumeReason
+
+
+class LeftOut(Enum):
+    """Images that lie beside a scan and are no part of it; they are listed, not refused."""
+
+    LOCALIZER = "localizer"
+    PAGE = "dose page or screen capture"
+    REFORMAT = "reformat beside its original"
+
+
+_SECONDARY_CAPTURES = "1.2.840.10008.5.1.4.1.1.7"
+_LOCALIZER_WORDS = {"LOCALIZER", "LOCALISER", "SCOUT", "TOPOGRAM", "TOPO", "TOP", "SURVIEW"}
+_PAGE_WORDS = {"DOSE", "DOSEINFO", "DOSE_INFO", "PROT", "REPORT", "SCREENSAVE", "SCREEN"}
+_PROJECTION_WORDS = {
+    "MIP", "MINIP", "MIN_IP", "MAX_IP", "MNIP", "PROJECTION", "AIP", "AVGIP",
+    "VRT", "VR", "SSD", "3D", "SURFACE", "SHADED",
+}  # fmt: skip
+_MAP_WORDS = {
+    "PERFUSION", "RCBF", "CBF", "CBV", "RCBV", "MTT", "TTP", "TMAX", "PBV", "BOLUS",
+    "IODINE", "VNC", "VUE", "WATER", "FAT", "CALCIUM", "URIC", "MONO", "MONOENERGETIC",
+    "MONOCHROMATIC", "VMI", "MONO_E", "EFF_Z", "Z_EFF", "ZEFF", "RHO", "MATERIAL", "GSI",
+    "ENERGY_PROP_WT", "SUBTRACTION", "PARAMETRIC", "FUSION", "LUNG_VESSELS", "OVERLAY",
+}  # fmt: skip
+_REFORMAT_WORDS = {"MPR", "REFORMATTED", "REFORMAT", "CPR", "CURVED", "RESAMPLED"}
+
+
+def words_of(image_type: tuple[str, ...]) -> set[str]:
+    """The words of ImageType, vendor prefixes included.
+
+    >>> sorted(words_of(("ORIGINAL", "PRIMARY", "AXIAL", "CT_SOM5 TOP")))
+    ['AXIAL', 'CT_SOM5', 'ORIGINAL', 'PRIMARY', 'TOP']
+    """
+    return {word for value in image_type for word in re.split(r"[\s/^-]+", value) if word}
+
+
+def scope_of(plane: Slice) -> LeftOut | VolumeReason | None:
+    """None for a plane that may be part of a CT volume in HU."""
+    header = plane.file
+    words = words_of(plane.image_type)
+    if header.modality not in ("", "CT"):
+        return VolumeReason.MODALITY
+    if words & _LOCALIZER_WORDS:
+        return LeftOut.LOCALIZER
+    if words & _PAGE_WORDS or header.sop_class.startswith(_SECONDARY_CAPTURES):
+        return LeftOut.PAGE
+    if header.sop_class not in ("", *CT_CLASSES) or not (header.modality or header.sop_class):
+        return VolumeReason.MODALITY
+    if words & (_PROJECTION_WORDS | _MAP_WORDS) or header.pixels.samples != 1:
+        return VolumeReason.DERIVED
+    if plane.rescale_type not in ("", "HU"):
+        return VolumeReason.NOT_HU
+    return None
+
+
+def is_reformat(plane: Slice) -> bool:
+    """True for planes computed from another volume; true HU, but second choice to the original."""
+    return bool(words_of(plane.image_type) & _REFORMAT_WORDS)
+
+
+def is_sharp(kernel: str) -> bool:
+    """True for kernels that makers mean for lung or bone.
+
+    >>> [is_sharp(kernel) for kernel in ("B70f", "Br38f", "LUNG", "STANDARD", "L", "B", "FC51")]
+    [True, False, True, False, True, False, True]
+    """
+    name = kernel.upper().split("\\")[0].strip()
+    if found := re.match(r"(?:FC|[A-Z]{1,2})(\d\d)", name):
+        return int(found[1]) >= 50
+    return name in {"L", "D", "E", "YB", "YC", "YD", "YE"} or any(
+        word in name for word in ("LUNG", "BONE", "EDGE", "SHARP", "DETAIL", "ULTRA")
+    )

@@ -1,0 +1,27 @@
+"""What NRRD and MetaImage share: number types by name, and numbers in text."""
+
+import math
+
+import numpy as np
+
+from model.volumes.volume import VolumeError, VolumeReason
+
+
+def numbers(text: str, count: int, what: str) -> np.ndarray:
+    """Exactly `count` finite numbers; raises VolumeError UNREADABLE naming the field."""
+    try:
+        values = [float(part) for part in text.replace(",", " ").split()]
+    except ValueError:
+        values = []
+    if len(values) != count or not all(map(math.isfinite, values)):
+        raise VolumeError(VolumeReason.UNREADABLE, f"{what}: {count} numbers are expected")
+    return np.array(values)
+
+
+def sizes(text: str, what: str) -> tuple[int, int, int]:
+    """Three sizes, fastest first; raises VolumeError PIXEL_FORMAT otherwise."""
+    parts = text.split()
+    if len(parts) != 3 or not all(part.isdigit() and 0 < int(part) <= 1 << 15 for part in parts):
+        raise VolumeError(VolumeReason.PIXEL_FORMAT, f"{what}: three sizes are expected")
+    i, j, k = map(int, parts)
+    return i, j, k
