@@ -75,10 +75,12 @@ class AdditiveNetwork(nn.Module):
 
         `regional_bl` stands in for the regional branch's logits (see `model.ridge`).
         """
-        logits_bl = self.bias + self.deep_evidence(hu_bzyx).sum(dim=2)
-        if regional_bl is not None:
-            return logits_bl + regional_bl
-        return logits_bl if self.regional is None else logits_bl + self.regional(hu_bzyx)
+        deep_blv = self.deep_evidence(hu_bzyx)
+        with torch.autocast(hu_bzyx.device.type, enabled=False):
+            logits_bl = self.bias + deep_blv.sum(dim=2)
+            if regional_bl is not None:
+                return logits_bl + regional_bl
+            return logits_bl if self.regional is None else logits_bl + self.regional(hu_bzyx)
 
     def evidence(self, hu_bzyx: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits (b, l), their maps (b, l, z, y, x) in cells, and the bias (l).
@@ -87,10 +89,10 @@ class AdditiveNetwork(nn.Module):
         """
         deep_blv = self.deep_evidence(hu_bzyx)
         maps_blzyx = deep_blv.reshape(*deep_blv.shape[:2], *self.cells_zyx)
-        if self.regional is not None:
-            maps_blzyx = maps_blzyx + self.regional.maps(hu_bzyx)
-        logits_bl = self.bias + maps_blzyx.sum(dim=(2, 3, 4))
-        return logits_bl, maps_blzyx, self.bias
+        with torch.autocast(hu_bzyx.device.type, enabled=False):
+            if self.regional is not None:
+                maps_blzyx = maps_blzyx + self.regional.maps(hu_bzyx)
+            return self.bias + maps_blzyx.sum(dim=(2, 3, 4)), maps_blzyx, self.bias
 
     def deep_evidence(self, hu_bzyx: Tensor) -> Tensor:
         """The trunk's contributions (b, labels, cells), in float32 also under autocast."""

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, brier_score_loss, f1_score, roc_auc_score
+
+from model.metrics import MEASURES, auroc, average_precision, bootstrap_weights, evaluate
+
+cases = st.lists(
+    st.tuples(st.integers(0, 5), st.booleans(), st.integers(0, 3)), min_size=4, max_size=40
+).filter(lambda rows: len({hit for _, hit, w in rows if w}) == 2)
+
+
+@settings(deadline=None, max_examples=60)
+@given(cases)
+def test_weighted_areas_agree_with_scikit_learn_also_with_ties(rows):
+    score, hit, weight = (np.array(column) for column in zip(*rows, strict=True))
+    weights = weight[None].astype(float)
+    area = auroc(score.astype(float), hit, weights)[0]
+    assert area == pytest.approx(roc_auc_score(hit, score, sample_weight=weight))
+    precision = average_precision(score.astype(float), hit, weights)[0]
+    assert precision == pytest.approx(average_precision_score(hit, score, sample_weight=weight))
+
+
+def example(seed: int = 0, n: int = 200):
+    random = np.random.default_rng(seed)
+    values = (random.random((n, 2)) < 0.3).astype(np.int8)
+    probability = np.clip(0.3 * values + random.random((n, 2)) * 0.7, 0, 1)
+    return probability, values, [f"p{i // 2}" for i in range(n)]
+
+
+def test_measures_agree_with_scikit_learn():
+    probability, values, patients = example()
+    measured = evaluate(probability, values, patients, ("a:x", "a:y"), np.array([0.5, 0.4]))
+    first = measured.labels[0].measures
+    called = probability[:, 0] >= 0.5
+    assert set(first) == set(MEASURES)
+    assert first["f1"].value == pytest.approx(f1_score(values[:, 0], called))
+    assert first["brier"].value == pytest.approx(brier_score_loss(values[:, 0], probability[:, 0]))
+    assert first["sensitivity"].value == pytest.approx(called[values[:, 0] == 1].mean())
+    assert first["specificity"].value == pytest.approx((~called)[values[:, 0] == 0].mean())
+    assert first["auroc"].low < first["auroc"].value < first["auroc"].high
+    expected = np.mean([m.measures["auroc"].value for m in measured.labels])
+    assert measured.macro["auroc"].value == pytest.approx(expected)
+    assert (measured.scans, measured.patients) == (200, 100)
+
+
+def test_patients_are_drawn_whole():
+    weights = bootstrap_weights(["a", "a", "b", "c", "c"], 50, 0)
+    assert (weights[0] == 1).all()
+    assert (weights[:, 0] == weights[:, 1]).all()
+    assert (weights[:, 3] == weights[:, 4]).all()
+    assert (weights[1:, [0, 2, 3]].sum(axis=1) == 3).all()
+
+
+def test_unknown_values_are_left_out_and_one_class_is_said():
+    probability, values, patients = example()
+    values[:, 1] = 0
+    values[:50, 0] = -1
+    measured = evaluate(probability, values, patients, ("a:x", "a:y"), np.array([0.5, 0.5]))
+    assert measured.labels[0].positives + measured.labels[0].negatives == 150
+    assert measured.undefined == ("a:y",)
+    assert np.isnan(measured.labels[1].measures["auroc"].value)
+    assert measured.macro["auroc"].value == measured.labels[0].measures["auroc"].value
+
+
+def test_perfect_calibration_has_no_error_and_a_wrong_one_has():
+    values = np.tile([[0], [1]], (500, 1)).astype(np.int8)
+    patients = [str(i) for i in range(1000)]
+    honest = evaluate(np.full((1000, 1), 0.5), values, patients, ("a:x",), np.array([0.5]))
+    boastful = evaluate(np.full((1000, 1), 0.9), values, patients, ("a:x",), np.array([0.5]))
+    assert honest.labels[0].measures["ece"].value == pytest.approx(0)
+    assert boastful.labels[0].measures["ece"].value == pytest.approx(0.4)

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+import torch
+
+from model.losses import Targets
+from model.metrics import macro_auroc
+from model.networks.regional import RegionalHistogram
+from model.ridge import fit_regional
+from tests.model.phantom import make_chests
+
+GRID, CELLS = (32, 32, 32), (4, 4, 4)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    hu_nzyx, values_nl = make_chests(140)
+    branch = RegionalHistogram(GRID, CELLS, 4, values_nl.shape[1])
+    hu = torch.from_numpy(hu_nzyx)
+    target = values_nl[:100].astype(np.float32)
+    weight = np.ones_like(target)
+    weight[:10, 0] = 0
+    fit = fit_regional(
+        branch,
+        branch.region_histograms(hu[:100]),
+        Targets(target, weight),
+        [f"p{i // 2}" for i in range(100)],
+    )
+    with torch.inference_mode():
+        return fit, branch(hu).numpy() + fit.bias_l, values_nl
+
+
+def test_reads_unseen_chests(fitted):
+    fit, logits_nl, values_nl = fitted
+    assert macro_auroc(logits_nl[100:], values_nl[100:]) > 0.8
+    assert np.isfinite(fit.penalty_l).all()
+
+
+def test_out_of_fold_logits_are_as_good_as_on_unseen_chests_and_not_better(fitted):
+    """In-sample logits would tell the trunk that nothing is left to learn."""
+    fit, logits_nl, values_nl = fitted
+    in_sample = macro_auroc(logits_nl[:100], values_nl[:100])
+    out_of_fold = macro_auroc(fit.out_of_fold_nl, values_nl[:100])
+    unseen = macro_auroc(logits_nl[100:], values_nl[100:])
+    assert abs(out_of_fold - unseen) < 0.12
+    assert out_of_fold < in_sample - 0.03
+
+
+def test_a_label_with_one_value_is_left_at_zero():
+    hu_nzyx, values_nl = make_chests(20)
+    branch = RegionalHistogram(GRID, CELLS, 2, 3)
+    target = values_nl.astype(np.float32)
+    target[:, 1] = 0
+    histograms = branch.region_histograms(torch.from_numpy(hu_nzyx))
+    fit = fit_regional(
+        branch, histograms, Targets(target, np.ones_like(target)), [str(i) for i in range(20)]
+    )
+    assert branch.weight[1].abs().max() == 0
+    assert branch.weight[0].abs().max() > 0
+    assert np.isnan(fit.penalty_l[1])
