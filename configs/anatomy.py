@@ -48,13 +48,6 @@ class Anatomy(BaseModel):
     lobes: dict[str, Words]
     segments: dict[str, Words]
 
-    def region(self, place: str) -> str:
-        """The outermost part that a place lies in."""
-        current = place
-        while (parent := self.places[current].parent) is not None:
-            current = parent
-        return current
-
     def within(self, place: str, containers: tuple[str, ...]) -> bool:
         """True when a place is one of the containers or lies inside one."""
         current: str | None = place

@@ -89,12 +89,13 @@ class Finding(BaseModel):
     """Broader findings that are present whenever this one is."""
     phrases: tuple[PhraseText, ...] = Field(min_length=1)
     vetoes: tuple[PhraseText, ...] = ()
-    """Phrases that cancel a mention lying wholly inside them ("pericardial effusion": "effusion")."""
+    """Phrases that cancel a mention inside them: "pericardial effusion" cancels "effusion"."""
     subjects: tuple[PhraseText, ...] = ()
     """What a text calls normal when it means that this finding is absent: "heart size"."""
     anatomy: tuple[str, ...] = ()
     """Where it may sit (what lies inside counts too; empty: anywhere). The first is taken when
-    the text names no place. A mention at another place is not this finding."""
+    the text names no place. A mention at a place neither inside one of them nor around one is not
+    this finding."""
     anatomy_required: bool = False
     """True: the text must name one of these places, else the words are not this finding."""
     anywhere: bool = False

@@ -1,7 +1,7 @@
 """How a mention is meant: existence, time, change, experiencer, from the cues of its sentence."""
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from configs.contracts import Assessability, Change, Existence, Experiencer, Temporality
@@ -75,7 +75,7 @@ class Context:
     def __init__(self, lowered: str, hits: list[Hit]) -> None:
         """`hits` are the sentence's cue hits by start, longest first."""
         self.text = lowered
-        self.cues = _without_overlaps(hits)
+        self.cues = _without_overlaps(lowered, hits)
         self.clauses = _clause_starts(lowered, self.cues)
 
     def clause(self, position: int) -> int:
@@ -165,12 +165,17 @@ def _existence(
     return Existence.PRESENT, None
 
 
-def _without_overlaps(hits: list[Hit]) -> list[FoundCue]:
+def _without_overlaps(text: str, hits: list[Hit]) -> list[FoundCue]:
     kept: list[FoundCue] = []
     reached = 0
     for hit in hits:
         if hit.start >= reached:
-            kept.append(FoundCue(hit.start, hit.end, hit.item))
+            cue: CompiledCue = hit.item
+            if cue.means is Meaning.ABSENT and text[: hit.start].rstrip(" ").endswith("-"):
+                cue = replace(
+                    cue, direction=Direction.BOTH, opens=False
+                )  # "effusion - no thickening"
+            kept.append(FoundCue(hit.start, hit.end, cue))
             reached = hit.end
     return kept
 

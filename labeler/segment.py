@@ -7,6 +7,7 @@ from typing import NamedTuple
 from configs.cue import CuePack
 
 FINDINGS, IMPRESSION = "findings", "impression"
+_EVIDENCE = frozenset({FINDINGS, IMPRESSION})
 _LONGEST_SENTENCE = 1500
 _BOUNDARY = re.compile(
     r"""[.!]+(?=[\s"•*)\]]|$|(?=[A-Z][a-z]))   # a full stop, also where the space was forgotten
@@ -45,6 +46,10 @@ class Segmenter:
             for section, headers in pack.sections.items()
             for header in headers
         }
+        evidence = sorted(h for h, section in self._sections.items() if section in _EVIDENCE)
+        self._evidence_header = re.compile(
+            r"\b(?:" + "|".join(map(re.escape, evidence)) + r")\s?:", re.IGNORECASE
+        )
 
     def sentences(self, text: str) -> Iterator[Sentence]:
         """The report's sentences in order.
@@ -53,6 +58,7 @@ class Segmenter:
         `impression`, as translated reports write it.
         """
         section, topic, start, headed = FINDINGS, "", 0, False
+        passing: str | None = None  # the section to return to after a lone "Comparison: ..."
         for boundary in _BOUNDARY.finditer(text):
             at, end = boundary.span()
             if at < start:
@@ -65,7 +71,10 @@ class Segmenter:
                     continue
                 known = self._sections.get(header)
                 if known is not None:
-                    section, topic, headed = known, "", True
+                    passing = None if known in _EVIDENCE else section
+                    if passing is not None and self._evidence_header.search(text, end):
+                        passing = None
+                    section, topic, headed = known, "", passing is None
                 else:
                     topic = header
                 start = end
@@ -82,6 +91,8 @@ class Segmenter:
                 stop = at
             yield from _cut(text, start, stop, section, topic)
             start = end
+            if passing is not None:
+                section, passing = passing, None
             if stripped[:1] in _QUOTES and not headed and stripped:
                 section, topic = IMPRESSION, ""
             if topic and "\n" in mark:

@@ -47,11 +47,12 @@ class SentenceReader:
             name: frozenset(p for p in anatomy.places if anatomy.within(p, finding.anatomy))
             for name, finding in findings.items()
         }
-        self._regions = {
-            name: frozenset(anatomy.region(place) for place in finding.anatomy)
+        self._around = {
+            name: frozenset(
+                p for p in anatomy.places if any(anatomy.within(a, (p,)) for a in finding.anatomy)
+            )
             for name, finding in findings.items()
         }
-        self._region = {place: anatomy.region(place) for place in anatomy.places}
         self._lexicon = Lexicon(_entries(findings, anatomy, packs))
 
     def read(self, text: str, section: str, topic: str, inherited: str | None) -> SentenceFacts:
@@ -161,7 +162,7 @@ class SentenceReader:
             place = chosen.item
         if not finding.anatomy or finding.anywhere or place in allowed:
             return place, chosen is None
-        if self._region[place] in self._regions[mention.finding]:
+        if place in self._around[mention.finding]:
             return finding.anatomy[0], chosen is None
         if chosen is None:
             return finding.anatomy[0], True
