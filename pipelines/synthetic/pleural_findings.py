@@ -1,0 +1,75 @@
+"""Findings between lung and chest wall: fluid and air."""
+
+import numpy as np
+
+from pipelines.synthetic.anatomy import Chest, mask_box, united
+from pipelines.synthetic.canvas import Box, soft_noise
+from pipelines.synthetic.case import PlannedFinding, Side
+
+_FLUID_HU = 10.0
+
+
+def _sides(side: Side) -> tuple[Side, ...]:
+    return (Side.RIGHT, Side.LEFT) if side is Side.BILATERAL else (side,)
+
+
+def draw_pleural_effusion(
+    chest: Chest, finding: PlannedFinding, rng: np.random.Generator
+) -> Box | None:
+    """Fluid behind the lung: thickest at the back and the base, a crescent that thins upwards."""
+    boxes = []
+    largest = chest.canvas.units(finding.size_mm or 15.0) * (1 if finding.visible else 0.3)
+    weaker = int(rng.integers(2))
+    for number, side in enumerate(_sides(finding.side)):
+        thickness = largest
+        if finding.side is Side.BILATERAL and number == weaker:
+            thickness *= rng.uniform(0.55, 0.9)
+        box = _draw_fluid(chest, side, thickness, rng)
+        if box is not None:
+            boxes.append(box)
+    return united(boxes)
+
+
+def _draw_fluid(chest: Chest, side: Side, thickness: float, rng: np.random.Generator) -> Box | None:
+    region = chest.lungs.region
+    lung = chest.lungs.mask(None, side)
+    reach = 1.1 * thickness + 22  # how high above the base the fluid climbs along the back
+    upwards = np.clip((-118 + 2.6 * reach - region.z) / (2.6 * reach), 0, 1) ** 0.55
+    front = 72 - 1.9 * thickness - 18  # where the crescent's tip ends at the side wall
+    backwards = np.clip((region.y - front) / (82 - front), 0, 1) ** 0.8
+    level = thickness * upwards * backwards
+    basal = np.clip((region.y + 30) / 90, 0, 1) * 0.45 * thickness  # under the lung
+    below = basal - np.maximum(chest.lungs.depth, 0) * np.where(region.z < -60, 1, 99)
+    distance = np.minimum(chest.lungs.wall - level, -below).astype(np.float32)
+    distance = np.where(upwards * backwards > 0, distance, 9.0).astype(np.float32)
+    cover = np.clip(0.5 - distance / (1.2 * chest.canvas.edge), 0, 1) * lung
+    if thickness > 16:
+        # Lung that the fluid presses on loses its air.
+        rim = np.clip((4 + 0.22 * thickness - distance) / 4, 0, 1) * np.clip(-distance + 99, 0, 1)
+        rim = rim * lung * (backwards > 0.1) * np.clip(upwards * 2, 0, 1)
+        rough = np.clip(0.8 + 0.25 * soft_noise(rng, region, 9.0), 0, 1)
+        chest.canvas.paint(region, (rim * rough).astype(np.float32), chest.build.tissue + 10)
+    chest.canvas.paint(region, cover.astype(np.float32), _FLUID_HU)
+    return mask_box(region, cover.astype(np.float32))
+
+
+def draw_pneumothorax(
+    chest: Chest, finding: PlannedFinding, rng: np.random.Generator
+) -> Box | None:
+    """Air before and above the lung, a thin pleural line, and a denser lung behind it."""
+    region = chest.lungs.region
+    lung = chest.lungs.mask(None, finding.side)
+    thickness = chest.canvas.units(finding.size_mm or 20.0) * (1 if finding.visible else 0.3)
+    front = np.clip((20 + thickness - region.y) / 60, 0, 1)
+    apex = np.clip((region.z - 60) / 50, 0, 1)
+    level = thickness * np.maximum(front, apex) * np.clip((region.z + 120) / 60, 0.2, 1)
+    level = level * (1 + 0.08 * soft_noise(rng, region, 40.0))
+    distance = (chest.lungs.wall - level).astype(np.float32)
+    free = np.clip(0.5 - distance / chest.canvas.edge, 0, 1) * lung * (level > 1.5)
+    line = np.exp(-(((distance - 0.6) / max(0.8, 0.45 * chest.canvas.edge)) ** 2)) * lung
+    behind = np.clip(distance / 4, 0, 1) * lung
+    airy = chest.canvas.hu[region.place] < -650
+    chest.canvas.add(region, (behind * airy * np.float32(2.2) * np.float32(thickness)))
+    chest.canvas.paint(region, (line * (level > 1.5) * 0.6).astype(np.float32), -150.0)
+    chest.canvas.paint(region, free.astype(np.float32), -1000.0)
+    return mask_box(region, free.astype(np.float32))
