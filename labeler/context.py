@@ -92,6 +92,8 @@ class Context:
             return False
         if cue.direction is Direction.BEFORE and end > found.end:
             return False
+        if cue.means is Meaning.PRIOR and self._bracketed(found, start):
+            return False
         if cue.scope is Scope.SENTENCE:
             return True
         if cue.scope is Scope.CLAUSE:
@@ -107,6 +109,13 @@ class Context:
         if cue.scope is Scope.PART:
             return "," not in between
         return len(between) <= _NEAR and "," not in between
+
+    def _bracketed(self, found: FoundCue, start: int) -> bool:
+        """Whether a cue stands in brackets that the position lies outside of."""
+        opening = self.text.rfind("(", 0, found.start)
+        closing = self.text.find(")", found.end)
+        inside = opening >= 0 and closing >= 0 and self.text.find(")", opening, found.start) < 0
+        return inside and not opening < start < closing
 
     def _predicate_between(self, low: int, high: int) -> bool:
         return any(cue.cue.predicate and low <= cue.start and cue.end <= high for cue in self.cues)
@@ -133,6 +142,7 @@ class Context:
             Meaning.PRIOR in by_meaning
             and _OUTWEIGH_PRIOR.isdisjoint(by_meaning)
             and existence is not Existence.ABSENT
+            and not _affirmed_after(by_meaning[Meaning.PRIOR], governing)
         )
         if is_prior:
             decider = by_meaning[Meaning.PRIOR]
@@ -163,6 +173,13 @@ def _existence(
         if means in by_meaning:
             return existence, by_meaning[means]
     return Existence.PRESENT, None
+
+
+def _affirmed_after(prior: FoundCue, governing: list[FoundCue]) -> bool:
+    """ "..., which was seen in the previous examination, is observed in both lungs"."""
+    return prior.cue.direction is Direction.BEFORE and any(
+        found.cue.means is Meaning.PRESENT and found.start >= prior.end for found in governing
+    )
 
 
 def _without_overlaps(text: str, hits: list[Hit]) -> list[FoundCue]:
