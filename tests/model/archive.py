@@ -9,7 +9,7 @@ import pyarrow as pa
 from configs import files, tables
 from configs.profile import Profile
 from model.volumes.preprocess import PreparedVolume
-from model.volumes.store import Store
+from model.volumes.store import Store, VolumeIds
 from model.volumes.volume import Source, Volume
 from tests.model.phantom import LABELS, make_chests
 
@@ -37,10 +37,7 @@ def make_archive(root: Path, *, train: int = 60, validation: int = 30, test: int
         for name, hu_zyx in zip(ids, hu_nzyx, strict=True):
             store.add(
                 prepared_of(hu_zyx, f"volume{name}"),
-                volume_id=f"volume{name}",
-                scan_id=f"scan{name}",
-                study_id=f"study{name}",
-                patient_id=f"patient{name}",
+                VolumeIds(f"volume{name}", f"scan{name}", f"study{name}", f"patient{name}"),
             )
     labels = pd.DataFrame({"report_id": [f"report{i}" for i in ids]})
     for column, name in enumerate(NAMES):

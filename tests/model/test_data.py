@@ -6,7 +6,7 @@ from configs import files
 from configs.contracts import InputError, Split
 from model.data import OneVolumePerScan, Part, mean_by_scan, read_labels, read_parts
 from model.losses import BLANK
-from model.volumes.store import Store
+from model.volumes.store import Store, VolumeIds
 from tests.model.archive import NAMES, make_archive, prepared_of, write_cohort, write_labels
 
 
@@ -76,10 +76,7 @@ def test_identical_volumes_in_two_splits_are_refused(tmp_path):
         twin = np.array(store.read("volume000"))
         store.add(
             prepared_of(twin, "again"),
-            volume_id="volume003",
-            scan_id="scan003",
-            study_id="study003",
-            patient_id="patient003",
+            VolumeIds("volume003", "scan003", "study003", "patient003"),
         )
     with pytest.raises(InputError, match="identical volumes"):
         read_parts(tmp_path / "cohort", read_labels(tmp_path / "labels"), store)
