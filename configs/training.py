@@ -8,6 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from configs.contracts import InputError
 from configs.yaml_file import load_yaml
 
+RECIPES = Path(__file__).parent / "train"
+"""The recipes that come with chestct."""
+
+RECIPES = Path(__file__).parent / "train"
+"""The recipes that come with the package, one YAML file each."""
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -6,7 +6,7 @@ import torch
 from pydantic import ValidationError
 
 from configs.contracts import InputError
-from configs.training import Augmentation, TrainConfig, load_train
+from configs.training import RECIPES, Augmentation, TrainConfig, load_train
 from model.classifier import TrainingError
 from model.data import Part
 from model.metrics import macro_auroc
@@ -14,7 +14,6 @@ from model.training import Epoch, Fitted, fit
 from tests.model.archive import PROFILE
 from tests.model.phantom import make_chests
 
-RECIPES = Path(__file__).parents[2] / "configs" / "train"
 HU, VALUES = make_chests(96)
 CONFIG = TrainConfig(epochs=3, batch_size=8, threads=1)
 

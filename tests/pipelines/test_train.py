@@ -7,11 +7,12 @@ import pytest
 
 from configs import files
 from configs.contracts import InputError
+from configs.training import RECIPES
 from model import bundle as bundles
 from pipelines.train import train
 from tests.model.archive import NAMES, make_archive, write_labels
 
-RECIPE = Path(__file__).parents[2] / "configs" / "train" / "demo_quick.yaml"
+RECIPE = RECIPES / "quick.yaml"
 QUICK = ["epochs=2", "threads=1", "max_minutes=null"]
 
 
