@@ -37,10 +37,10 @@ class Anatomy:
 def find_anatomy(volume: Volume) -> Anatomy:
     """Segment body and lungs of an upright or lying patient on a grid of about 4 mm.
 
-    Room air is what is open to the image's edge in its own slice and as thin as air; the body is
-    the largest thing that is left; lungs are the large aerated parts inside it.
+    Room air is what is open to the image's edge in its own slice; the body is the largest thing
+    that is left, its hollows filled; lungs are the large aerated parts inside it.
     """
-    step = tuple(max(1.0, COARSE_MM / mm) for mm in volume.spacing_mm_zyx)
+    step = tuple(s if (s := COARSE_MM / mm) > 1.25 else 1.0 for mm in volume.spacing_mm_zyx)
     shape = tuple(
         1 + int((size - 1) / s) for size, s in zip(volume.hu_zyx.shape, step, strict=True)
     )
@@ -53,17 +53,24 @@ def find_anatomy(volume: Volume) -> Anatomy:
 
 
 def _body(hu_zyx: HuArray) -> Mask:
-    aerated, _ = ndimage.label(hu_zyx < _TISSUE_HU, structure=_IN_PLANE)
-    edge = np.ones(hu_zyx.shape[1:], bool)
-    edge[1:-1, 1:-1] = False
-    open_labels = np.unique(aerated[:, edge])
-    open_labels = open_labels[open_labels > 0]
-    # Lung that reaches the edge of a small field of view is open too, but not as thin as air.
-    mean_hu = ndimage.mean(hu_zyx, aerated, open_labels)
-    outside = np.isin(aerated, open_labels[np.asarray(mean_hu) < _ROOM_AIR_HU])
+    tissue = hu_zyx >= _TISSUE_HU
+    filled = ~_open_air(hu_zyx, tissue)
     # Opening parts the body from the table and from clothes.
-    solid = ndimage.binary_opening(~outside, structure=_IN_PLANE, iterations=2)
-    return _largest(solid)
+    return _largest(ndimage.binary_opening(filled, structure=_IN_PLANE, iterations=2))
+
+
+def _open_air(hu_zyx: HuArray, tissue_zyx: Mask) -> Mask:
+    """What is open to the image's edge in its own slice, but for lung in a small field of view."""
+    aerated, count = ndimage.label(~tissue_zyx, structure=_IN_PLANE)
+    front_and_back = np.unique(aerated[:, (0, -1)])
+    sides = np.setdiff1d(aerated[:, :, (0, -1)], front_and_back)
+    # Lung may be cut by the sides of the image; room air there is thinner.
+    typical_hu = np.asarray(ndimage.median(hu_zyx, aerated, sides)) if sides.size else sides
+    is_open = np.zeros(count + 1, bool)
+    is_open[front_and_back] = True
+    is_open[sides[typical_hu < _ROOM_AIR_HU]] = True
+    is_open[0] = False
+    return np.asarray(is_open[aerated])
 
 
 def _lungs(hu_zyx: HuArray, body_zyx: Mask, affine_lps: Affine) -> Mask:

@@ -23,7 +23,9 @@ class Candidate:
     """The file, or the folder of the first slice."""
     series_uid: str = field(repr=False)
     study_uid: str = field(repr=False)
-    patient: tuple[bytes, ...] = field(repr=False)
+    patient_id: str = field(repr=False)
+    accession: str = field(repr=False)
+    identity: tuple[bytes, ...] = field(repr=False)
     """Equal for candidates of the same patient and study; says nothing else."""
     slices: int
     part: Part | None = field(default=None, repr=False)
@@ -122,7 +124,7 @@ def files_below(root: Path) -> Iterator[Path]:
 
 def _file_candidate(path: Path) -> Candidate:
     name = formats.name_of(path)
-    return Candidate(path, name, name, (name.encode(),), 0)
+    return Candidate(path, name, name, name, name, (name.encode(),), 0)
 
 
 def _add_series(
@@ -145,7 +147,16 @@ def _add_series(
     left_out.update({kind.value: count for kind, count in out.items()})
     header = planes[0].file
     candidates.extend(
-        Candidate(folder, uid, header.study_uid, header.identity, len(part.planes), part)
+        Candidate(
+            folder,
+            uid,
+            header.study_uid,
+            header.patient_id,
+            header.accession,
+            header.identity,
+            len(part.planes),
+            part,
+        )
         for part in parts
     )
     refused.extend(Refused(folder, uid, error, len(planes)) for error in errors)
@@ -178,7 +189,7 @@ def read_volume(path: Path | str, series: str | None = None) -> Volume:
     if largest and largest.slices > 2 * max((item.slices for item in candidates), default=0):
         # What is left beside a refused scan is not the scan: a scout, a tracking series.
         raise VolumeError(largest.reason, f"{root}: {_message(largest.error)}")
-    if len({item.patient for item in candidates}) > 1:
+    if len({item.identity for item in candidates}) > 1:
         raise VolumeError(
             VolumeReason.AMBIGUOUS,
             f"{root}: holds several patients, studies or files; name one",

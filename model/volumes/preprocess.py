@@ -14,6 +14,7 @@ PREPROCESS_VERSION = 1
 
 _MIN_LUNGS_ML = 400.0
 _MIN_LESSER_SHARE = 0.3
+_THREAD_SHARE = 0.03
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,9 +88,11 @@ def _box(anatomy: Anatomy) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
 
 
 def _extent(mask: Mask) -> tuple[np.ndarray, np.ndarray]:
+    """First and last index (z, y, x) where the mask is more than a thread, such as the trachea."""
     low, high = [], []
     for axis in range(3):
-        used = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
+        area = mask.sum(axis=tuple(other for other in range(3) if other != axis))
+        used = np.flatnonzero(area > _THREAD_SHARE * area.max())
         low.append(used[0])
         high.append(used[-1])
     return np.asarray(low, float), np.asarray(high, float)

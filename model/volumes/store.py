@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -20,9 +21,22 @@ from model.volumes.volume import HuArray, spacing_of
 
 STORE_FORMAT = 1
 
+Row = dict[str, Any]
+"""A row of the manifest, keyed by the columns of `configs.tables.SCANS`."""
+
 _CHUNK = 32
 _BLOCK = (8, 16, 32)
 _ROWS_A_PART = 64
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeIds:
+    """Whose a volume is, in pseudonyms: nothing else that identifies is ever kept."""
+
+    volume_id: str
+    scan_id: str
+    study_id: str
+    patient_id: str
 
 
 class Store:
@@ -35,7 +49,7 @@ class Store:
     def __init__(self, path: Path, profile: Profile) -> None:
         self.path = path
         self.profile = profile
-        self._pending: list[dict[str, Any]] = []
+        self._pending: list[Row] = []
 
     @classmethod
     def create(cls, path: Path, profile: Profile) -> "Store":
@@ -101,7 +115,7 @@ class Store:
         return frame.drop_duplicates("volume_id", keep="last").reset_index(drop=True)
 
     @cached_property
-    def _rows(self) -> dict[str, dict[str, Any]]:
+    def _rows(self) -> dict[str, Row]:
         wanted = self._manifest[["volume_id", "array", "array_sha256", "source_sha256"]]
         return {
             volume_id: {"array": array, "array_sha256": digest, "source_sha256": source}
@@ -111,60 +125,46 @@ class Store:
     def __len__(self) -> int:
         return len(self._rows)
 
+    def __contains__(self, volume_id: object) -> bool:
+        return volume_id in self._rows
+
+    def __getstate__(self) -> tuple[Path, Profile]:
+        return self.path, self.profile  # a worker writes arrays; rows stay with the parent
+
+    def __setstate__(self, state: tuple[Path, Profile]) -> None:
+        self.path, self.profile = state
+        self._pending = []
+
     def holds(self, volume_id: str, source_sha256: str) -> bool:
         """True when the volume is there and was made from these very bytes."""
         row = self._rows.get(volume_id)
         return row is not None and row["source_sha256"] == source_sha256
 
-    def add(
-        self,
-        prepared: PreparedVolume,
-        *,
-        volume_id: str,
-        scan_id: str,
-        study_id: str,
-        patient_id: str,
-        quality: Sequence[str] = (),
-    ) -> None:
-        """Write a volume's array, then remember its row. Ids are pseudonyms: nothing else is kept.
+    def add(self, prepared: PreparedVolume, ids: VolumeIds, quality: Sequence[str] = ()) -> None:
+        """Keep a volume: its array at once, its row with the next part.
 
         Raises InputError when the volume was prepared for another profile.
         """
+        self.record(self.write_array(prepared, ids, quality))
+
+    def write_array(
+        self, prepared: PreparedVolume, ids: VolumeIds, quality: Sequence[str] = ()
+    ) -> Row:
+        """Write a volume's array and return its row for `record`; several processes may do so."""
         if prepared.profile != self.profile:
             raise InputError(f"{self.path}: the volume was prepared for another profile")
         packed = _pack(prepared.hu_zyx)
         digest = hashlib.sha256(packed).hexdigest()
         # The content's hash in the name keeps the old array readable until the new row stands.
-        name = f"volumes/{files.safe_name(volume_id)}-{digest[:8]}.b2nd"
+        name = f"volumes/{files.safe_name(ids.volume_id)}-{digest[:8]}.b2nd"
         with files.atomic_path(self.path / name) as temporary:
             temporary.write_bytes(packed)
-        source = prepared.volume.source
-        row = {
-            "volume_id": volume_id,
-            "scan_id": scan_id,
-            "study_id": study_id,
-            "patient_id": patient_id,
-            "date": source.date or None,
-            "sex": source.sex or None,
-            "age_band": age_band(source.age_years),
-            "vendor": source.vendor or None,
-            "kernel": source.kernel or None,
-            "contrast": source.contrast,
-            "synthetic": source.synthetic,
-            "shape": list(prepared.hu_zyx.shape),
-            "spacing_mm": list(prepared.spacing_mm_zyx),
-            "affine_lps": prepared.affine_lps.ravel().tolist(),
-            "source_shape": list(source.shape),
-            "source_spacing_mm": list(spacing_of(source.affine_lps)),
-            "source_affine_lps": source.affine_lps.ravel().tolist(),
-            "quality": list(quality),
-            "warnings": list(prepared.warnings),
-            "array": name,
-            "array_sha256": digest,
-            "source_sha256": source.sha256,
-        }
+        return _row(prepared, ids, quality) | {"array": name, "array_sha256": digest}
+
+    def record(self, row: Row) -> None:
+        """Take a row that `write_array` gave into the manifest."""
         self._pending.append(row)
-        self._rows[volume_id] = row
+        self._rows[row["volume_id"]] = row
         self.__dict__.pop("_manifest", None)
         if len(self._pending) >= _ROWS_A_PART:
             self.flush()
@@ -195,6 +195,32 @@ class Store:
         if hashlib.sha256(packed).hexdigest() != row["array_sha256"]:
             raise InputError(f"{path}: altered since it was written; prepare the scans again")
         return _unpack(packed)
+
+
+def _row(prepared: PreparedVolume, ids: VolumeIds, quality: Sequence[str]) -> Row:
+    source = prepared.volume.source
+    return {
+        "volume_id": ids.volume_id,
+        "scan_id": ids.scan_id,
+        "study_id": ids.study_id,
+        "patient_id": ids.patient_id,
+        "date": source.date or None,
+        "sex": source.sex or None,
+        "age_band": age_band(source.age_years),
+        "vendor": source.vendor or None,
+        "kernel": source.kernel or None,
+        "contrast": source.contrast,
+        "synthetic": source.synthetic,
+        "shape": list(prepared.hu_zyx.shape),
+        "spacing_mm": list(prepared.spacing_mm_zyx),
+        "affine_lps": prepared.affine_lps.ravel().tolist(),
+        "source_shape": list(source.shape),
+        "source_spacing_mm": list(spacing_of(source.affine_lps)),
+        "source_affine_lps": source.affine_lps.ravel().tolist(),
+        "quality": list(quality),
+        "warnings": list(prepared.warnings),
+        "source_sha256": source.sha256,
+    }
 
 
 def age_band(years: int | None) -> str | None:

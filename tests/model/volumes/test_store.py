@@ -9,7 +9,7 @@ from configs.contracts import InputError
 from configs.files import read_table
 from configs.profile import load_profile
 from model.volumes.preprocess import PreparedVolume, preprocess
-from model.volumes.store import Store
+from model.volumes.store import Store, VolumeIds
 from tests.model.volumes.phantom import affine_of, chest, volume_of
 
 TINY = load_profile("tiny")
@@ -21,7 +21,7 @@ def prepared() -> PreparedVolume:
 
 
 def add(store: Store, prepared: PreparedVolume, name: str) -> None:
-    store.add(prepared, volume_id=name, scan_id="s", study_id="t", patient_id="p")
+    store.add(prepared, VolumeIds(name, scan_id="s", study_id="t", patient_id="p"))
 
 
 def test_what_is_added_is_read_back_exactly(tmp_path: Path, prepared: PreparedVolume) -> None:

@@ -1,0 +1,137 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydicom.dataset import Dataset
+
+from configs.contracts import InputError
+from configs.files import IdKey, read_json
+from model.volumes.store import Store
+from pipelines.prepare import prepare
+from tests.model.volumes.dicom_phantom import Plan, make_series, save
+from tests.model.volumes.phantom import chest
+
+CHEST = chest((60, 80, 80), 5.0)
+
+
+def chest_series(patient: str = "P1", accession: str = "A1") -> list[Dataset]:
+    plan = Plan(60, 80, 80, 5.0, 5.0, 5.0, origin=(-200.0, -200.0, -150.0))
+    series = make_series(plan, CHEST)
+    for ds in series:
+        ds.PatientID, ds.AccessionNumber = patient, accession
+    return series
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    root = tmp_path / "scans"
+    save(chest_series("P1", "A1"), root / "one")
+    save(chest_series("P2", "A2"), root / "deep" / "two")
+    gap = chest_series("P3", "A3")
+    del gap[20]
+    save(gap, root / "gap")
+    (root / "notes.txt").write_text("not a scan")
+    return root
+
+
+def test_good_series_are_kept_and_bad_ones_listed(archive: Path, tmp_path: Path) -> None:
+    out = tmp_path / "store"
+    summary = prepare(archive, out=out, quiet=True)
+    assert (summary.volumes, summary.scans, summary.patients, summary.rejected) == (2, 2, 2, 1)
+    rejected = pd.read_parquet(out / "rejected.parquet")
+    assert rejected["reason"].tolist() == ["GAP"]
+    assert read_json(out / "run.json")["counts"]["volumes"] == 2
+    store = Store.open(out)
+    for name in store.manifest["volume_id"]:
+        assert store.read(name).shape == (64, 64, 64)
+
+
+def test_identifiers_are_pseudonyms_of_the_key(archive: Path, tmp_path: Path) -> None:
+    key_path = tmp_path / "site.key"
+    key = IdKey.open(key_path, create=True)
+    prepare(archive, out=tmp_path / "store", id_key=key_path, quiet=True)
+    manifest = Store.open(tmp_path / "store").manifest
+    assert set(manifest["scan_id"]) == {key.pseudonym("scan", name) for name in ("A1", "A2")}
+    assert set(manifest["patient_id"]) == {key.pseudonym("patient", name) for name in ("P1", "P2")}
+    assert not (tmp_path / "store" / "id.key").exists()
+
+
+def test_no_identity_reaches_the_store(archive: Path, tmp_path: Path) -> None:
+    out = tmp_path / "store"
+    prepare(archive, out=out, quiet=True)
+    tables = [pd.read_parquet(path) for path in (out / "rejected.parquet", out / "scans.parquet")]
+    text = " ".join([*(table.to_json() for table in tables), (out / "run.json").read_text()])
+    names = " ".join(path.name for path in out.rglob("*"))
+    for canary in ("Canary", "P-000123", "19500101", '"P1"', '"A1"', "1.2.826"):
+        assert canary not in text
+        assert canary not in names
+
+
+def test_a_second_run_keeps_what_stands_and_redoes_what_changed(
+    archive: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "store"
+    prepare(archive, out=out, quiet=True)
+    before = {path: path.stat().st_mtime_ns for path in (out / "volumes").iterdir()}
+    again = prepare(archive, out=out, quiet=True)
+    assert (again.added, again.kept, again.volumes) == (0, 2, 2)
+    assert before == {path: path.stat().st_mtime_ns for path in (out / "volumes").iterdir()}
+
+    changed = next((archive / "one").iterdir())
+    content = bytearray(changed.read_bytes())
+    content[-1] ^= 1
+    changed.write_bytes(content)
+    third = prepare(archive, out=out, quiet=True)
+    assert (third.added, third.kept, third.volumes) == (1, 1, 2)
+
+
+def test_files_that_share_a_name_stay_apart(tmp_path: Path) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    for folder, shift in (("s1", 0), ("s2", 4)):
+        (tmp_path / "scans" / folder).mkdir(parents=True)
+        hu = np.roll(CHEST, shift, axis=2).transpose(2, 1, 0)
+        image = nibabel.Nifti1Image(hu, np.diag([-5.0, -5.0, 5.0, 1.0]))
+        nibabel.save(image, tmp_path / "scans" / folder / "ct.nii.gz")
+    summary = prepare(tmp_path / "scans", out=tmp_path / "store", quiet=True)
+    assert (summary.volumes, summary.patients) == (2, 2)
+
+
+def test_a_nifti_s_id_is_its_name(tmp_path: Path) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    (tmp_path / "scans").mkdir()
+    image = nibabel.Nifti1Image(CHEST.transpose(2, 1, 0), np.diag([-5.0, -5.0, 5.0, 1.0]))
+    nibabel.save(image, tmp_path / "scans" / "train_1_a_1.nii.gz")
+    prepare(tmp_path / "scans", out=tmp_path / "store", quiet=True)
+    key = IdKey.open(tmp_path / "store" / "id.key")
+    manifest = Store.open(tmp_path / "store").manifest
+    assert manifest["scan_id"].tolist() == [key.pseudonym("scan", "train_1_a_1")]
+
+
+def test_two_workers_make_the_same_store(archive: Path, tmp_path: Path) -> None:
+    key = tmp_path / "site.key"
+    IdKey.open(key, create=True)
+    for workers in (1, 2):
+        prepare(archive, out=tmp_path / str(workers), id_key=key, workers=workers, quiet=True)
+    one, two = (Store.open(tmp_path / name).manifest for name in ("1", "2"))
+    pd.testing.assert_frame_equal(one, two)
+
+
+def test_nothing_usable_is_an_input_error(tmp_path: Path) -> None:
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "scans" / "a.txt").write_text("not a scan")
+    with pytest.raises(InputError, match="no CT images"):
+        prepare(tmp_path / "scans", out=tmp_path / "store", quiet=True)
+    assert not (tmp_path / "store").exists()
+    with pytest.raises(InputError, match="no such"):
+        prepare(tmp_path / "nowhere", out=tmp_path / "store", quiet=True)
+
+
+def test_everything_rejected_is_an_input_error_that_leaves_the_list(tmp_path: Path) -> None:
+    gap = chest_series()
+    del gap[30]
+    save(gap, tmp_path / "scans")
+    with pytest.raises(InputError, match="GAP"):
+        prepare(tmp_path / "scans", out=tmp_path / "store", quiet=True)
+    rejected = pd.read_parquet(tmp_path / "store" / "rejected.parquet")
+    assert rejected["reason"].tolist() == ["GAP"]
