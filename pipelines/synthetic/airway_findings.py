@@ -10,6 +10,8 @@ from pipelines.synthetic.kinds import LOBES
 from pipelines.synthetic.trees import Tree, airway_radius, draw_tree
 
 _EMPTY_HU = -985.0
+_LOBULE = 19.0  # distance between parallel septa
+_SEPTAL_WAYS = ((0.8, 0.6, 0.0), (-0.5, 0.8, 0.33), (0.1, -0.3, 0.95))  # their normals, oblique
 
 
 def draw_emphysema(chest: Chest, finding: PlannedFinding, rng: np.random.Generator) -> Box | None:
@@ -92,14 +94,11 @@ def draw_septal_thickening(
         return None
     region, inner, lung = found
     marked = strength(finding)
-    lobule = 15.0
-    warp = [3.2 * soft_noise(rng, region, 20.0) for _ in range(3)]
-    lines = None
-    for axis, bend in zip((region.x, region.y, region.z), warp, strict=True):
-        phase = (axis + bend) / lobule
-        wall = np.abs(phase - np.rint(phase)) * lobule
-        lines = wall if lines is None else np.minimum(lines, wall)
-    assert lines is not None
+    lines = np.full(region.shape, _LOBULE, dtype=np.float32)
+    for way in _SEPTAL_WAYS:
+        across = way[0] * region.x + way[1] * region.y + way[2] * region.z
+        phase = (across + 4.0 * soft_noise(rng, region, 17.0)) / _LOBULE
+        np.minimum(lines, np.abs(phase - np.rint(phase)) * _LOBULE, out=lines)
     width = max(1.0 + 0.5 * marked, 0.4)
     net = np.clip(0.5 - (lines - width) / chest.canvas.edge, 0, 1)
     broken = np.clip(0.9 + 0.9 * soft_noise(rng, region, 12.0), 0, 1)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pipelines.synthetic.build import Build
 from pipelines.synthetic.canvas import Array, Box, Canvas, Point, Region
 from pipelines.synthetic.case import PlannedFinding
-from pipelines.synthetic.lungs import Lungs
+from pipelines.synthetic.lungs import COARSE, Lungs
 from pipelines.synthetic.trees import Tree, Trees
 
 Place = tuple[slice, slice, slice]  # z, y, x
@@ -26,7 +26,12 @@ class Chest:
 
     def window(self, centre: Point, reach: float) -> Part | None:
         """The region around a point, as far as the lungs' box goes; None outside it."""
-        region = self.canvas.around(centre, (reach, reach, reach))
+        low, high = ([c + sign * reach for c in centre] for sign in (-1, 1))
+        return self.clipped((low[0], low[1], low[2], high[0], high[1], high[2]))
+
+    def clipped(self, box: Box) -> Part | None:
+        """The region of a box, as far as the lungs' box goes; None outside it."""
+        region = self.canvas.region(box)
         if region is None:
             return None
         inner = []
@@ -52,16 +57,16 @@ class Chest:
 
     def lobe_part(self, finding: PlannedFinding) -> tuple[Region, Place, Array] | None:
         """The smallest region that holds the finding's lobe or lung, and its coverage there."""
-        mask = self.lungs.mask(finding.lobe, finding.side)
-        bounds = []
-        for axis in range(3):
-            others = tuple(i for i in range(3) if i != axis)
-            held = np.flatnonzero(mask.max(axis=others) > 0)
-            if not held.size:
-                return None
-            bounds.append(slice(int(held[0]), int(held[-1]) + 1))
-        region, inner = self.part((bounds[0], bounds[1], bounds[2]))
-        return region, inner, mask[inner]
+        lungs = self.lungs
+        points = lungs.points[lungs.chosen(finding.lobe, finding.side)]
+        if not len(points):
+            return None
+        low, high = points.min(axis=0) - COARSE, points.max(axis=0) + COARSE
+        found = self.clipped((*low.tolist(), *high.tolist()))
+        if found is None:
+            return None
+        region, inner = found
+        return region, inner, lungs.mask(finding.lobe, finding.side)[inner]
 
     def lobe_tree(self, trees: tuple[Tree, Tree], lobe_index: int) -> Tree:
         """The segments of a tree that lie in one lobe."""
@@ -72,10 +77,15 @@ class Chest:
 def mask_box(region: Region, cover: Array, least: float = 0.3) -> Box | None:
     """The box of the voxels that a finding covers by at least `least`; None where none is."""
     held = cover > least
+    held_zy: NDArray[np.bool_] = np.any(held, axis=2)
+    held_yx: NDArray[np.bool_] = np.any(held, axis=0)
     bounds: list[tuple[float, float]] = []
-    for axis, coordinates in zip((2, 1, 0), (region.x, region.y, region.z), strict=True):
-        others = tuple(i for i in range(3) if i != axis)
-        kept = coordinates.ravel()[held.any(axis=others)]
+    for axis_held, coordinates in (
+        (held_yx.any(axis=0), region.x),
+        (held_yx.any(axis=1), region.y),
+        (held_zy.any(axis=1), region.z),
+    ):
+        kept = coordinates.ravel()[axis_held]
         if not kept.size:
             return None
         bounds.append((float(kept[0]), float(kept[-1])))

@@ -2,35 +2,30 @@
 
 import csv
 import io
-import multiprocessing
-import os
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
 from configs import files
 from pipelines.running.progress import track
+from pipelines.running.shards import map_records
 from pipelines.synthetic import truth
 from pipelines.synthetic.case import Case, DrawnCase
 from pipelines.synthetic.hospital import plan
 
-_STUDIES_PER_TASK = 4
-
 
 def make_archive(
-    out: Path, studies: int, seed: int, *, quiet: bool = False, workers: int | None = None
+    out: Path, studies: int, seed: int, *, quiet: bool = False, workers: int = 1
 ) -> list[Case]:
     """Make `studies` synthetic studies below `out`, and return their cases in order.
 
     Writes `scans/<patient>/<accession>/*.dcm`, `reports.csv` (AccessionNo, report_text) and
-    `truth/truth.parquet`. The same seed gives the same files. Work is spread over `workers`
-    processes (the machine's cores without it).
+    `truth/truth.parquet`. The same seed gives the same files. Drawing is spread over
+    `workers` processes.
     """
     cases = plan(studies, seed)
     drawn = list(
         track(
-            _drawn(cases, out / "scans", workers or os.cpu_count() or 1),
+            map_records(partial(write_scan, scans=out / "scans"), cases, workers=workers),
             "drawing synthetic scans",
             total=len(cases),
             quiet=quiet,
@@ -48,17 +43,6 @@ def write_scan(case: Case, scans: Path) -> DrawnCase:
     hu, affine_lps, drawn = chest.draw(case)
     dicom_series.write(case, hu, affine_lps, scans / case.patient.patient_id / case.accession)
     return DrawnCase(case, drawn)
-
-
-def _drawn(cases: list[Case], scans: Path, workers: int) -> Iterator[DrawnCase]:
-    work = partial(write_scan, scans=scans)
-    if workers == 1 or len(cases) <= _STUDIES_PER_TASK:
-        yield from map(work, cases)
-        return
-    # Fresh processes: a forked one may inherit the locks of libraries that run threads.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        yield from pool.map(work, cases, chunksize=_STUDIES_PER_TASK)
 
 
 def _reports(cases: list[Case]) -> str:

@@ -4,7 +4,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.synthetic.build import Build
-from pipelines.synthetic.canvas import Array, Canvas, Region, polyline, soft_noise
+from pipelines.synthetic.canvas import (
+    Array,
+    Canvas,
+    Region,
+    coarse_region,
+    polyline,
+    refine,
+    soft_noise,
+)
 
 FAT_HU = -105.0
 
@@ -18,6 +26,7 @@ _MUSCLE_WIDTH = (140, 148, 152, 156, 166, 172, 152, 118, 96, 74)
 _MUSCLE_DEPTH = (104, 110, 112, 111, 106, 98, 92, 84, 78, 68)
 _SPINE = (58, 60, 64, 60, 54, 46, 38, 33, 28, 22)
 _RIB_STEP = 25.0
+_COARSE = 4.0  # step at which smooth outlines are worked out
 
 
 def at_height(z: Array, values: tuple[int, ...]) -> Array:
@@ -34,6 +43,11 @@ def cavity_depth(region: Region) -> Array:
         at_height(region.z, _CAVITY_CENTRE),
         power=2.4,
     )
+
+
+def _muscle_depth(region: Region) -> Array:
+    width, depth = at_height(region.z, _MUSCLE_WIDTH), at_height(region.z, _MUSCLE_DEPTH)
+    return _oval(region, width, depth, np.zeros(1), power=2.3)
 
 
 def spine_centre(build: Build, z: Array) -> tuple[Array, Array]:
@@ -55,9 +69,9 @@ def draw_body(canvas: Canvas, build: Build, variants: tuple[str, ...], seed: int
     whole = canvas.region()
     assert whole is not None
     _draw_table(canvas, build)
-    cavity = cavity_depth(whole)
-    width, depth = at_height(whole.z, _MUSCLE_WIDTH), at_height(whole.z, _MUSCLE_DEPTH)
-    muscle = _oval(whole, width, depth, np.zeros(1), power=2.3)
+    coarse = coarse_region(whole.box, _COARSE)
+    cavity = refine(cavity_depth(coarse), coarse, whole)
+    muscle = refine(_muscle_depth(coarse), coarse, whole)
     belly = 1 + 0.35 * np.clip(-whole.z / 150, -0.5, 1)
     front = 1 + 0.25 * np.clip(-whole.y / 100, -1, 1)
     skin = muscle + np.float32(build.fat) * (belly * front).astype(np.float32)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.floating[Any]]
 Point = tuple[float, float, float]
+FAR = 9.0  # beyond this distance from a tube nothing depends on it
 Box = tuple[float, float, float, float, float, float]  # x0, y0, z0, x1, y1, z1
 
 
@@ -119,32 +120,32 @@ class Canvas:
         """
         if not len(points):
             return
-        values = np.broadcast_to(np.asarray(hu, dtype=np.float32), (len(points),))
-        reach = np.ceil((radii.max() + self.edge / 2) / np.array(self.step)).astype(int)
-        offsets = np.stack(
-            np.meshgrid(*(np.arange(-r, r + 1) for r in reach), indexing="ij"), axis=-1
-        ).reshape(-1, 3)
-        origin = np.array([self.x[0], self.y[0], self.z[0]])
-        step = np.array(self.step)
-        exact = (points - origin) / step
-        nearest = np.rint(exact).astype(np.int64)
-        index = nearest[:, None, :] + offsets[None]
+        step = np.array(self.step, dtype=np.float32)
+        exact = ((points - [self.x[0], self.y[0], self.z[0]]) / step).astype(np.float32)
+        offsets = _offsets(np.ceil((radii.max() + self.edge / 2) / step).astype(int))
+        index = np.rint(exact).astype(np.int32)[:, None, :] + offsets
         away = (index - exact[:, None, :]) * step
-        distance = np.sqrt((away**2).sum(axis=-1)) - radii[:, None]
+        distance = np.sqrt(np.einsum("pok,pok->po", away, away)) - radii[:, None]
         # A ball thinner than a voxel cannot fill it.
         fullness = np.minimum(1.0, np.pi * radii**2 / (step[0] * step[1]))
-        cover = np.clip(0.5 - distance / self.edge, 0, 1) * fullness[:, None]
-        size = np.array([self.x.size, self.y.size, self.z.size])
-        kept = (cover > 0) & ((index >= 0) & (index < size)).all(axis=-1)
-        flat = (index[..., 2] * size[1] + index[..., 1]) * size[0] + index[..., 0]
-        flat, cover = flat[kept], cover[kept].astype(np.float32)
-        painted = np.broadcast_to(values[:, None], kept.shape)[kept]
-        order = np.argsort(cover, kind="stable")
-        flat, cover, painted = flat[order], cover[order], painted[order]
-        # Of repeated indices numpy keeps the last: the largest coverage.
-        voxels = self.hu.reshape(-1)
-        before = voxels[flat]
-        voxels[flat] = before + cover * (painted - before)
+        cover = self.cover(distance) * fullness[:, None].astype(np.float32)
+        size = (self.x.size, self.y.size, self.z.size)
+        ball, offset = np.nonzero(cover)
+        index, cover = index[ball, offset], cover[ball, offset]
+        kept = ((index >= 0) & (index < size)).all(axis=1)
+        order = np.flatnonzero(kept)[np.argsort(cover[kept], kind="stable")]
+        index, cover = index[order], cover[order]
+        values = np.broadcast_to(np.asarray(hu, dtype=np.float32), (len(points),))[ball[order]]
+        place = (index[:, 2], index[:, 1], index[:, 0])
+        before = self.hu[place]
+        # Of repeated places numpy keeps the last: the largest coverage.
+        self.hu[place] = before + cover * (values - before)
+
+
+def _offsets(reach: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Every index step (n, 3) within a box of the given half-widths."""
+    axes = [np.arange(-r, r + 1, dtype=np.int32) for r in reach]
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
 
 
 def ellipsoid(region: Region, centre: Point, radii: Point) -> Array:
@@ -156,19 +157,38 @@ def ellipsoid(region: Region, centre: Point, radii: Point) -> Array:
 
 
 def tube(region: Region, points: NDArray[np.float64], radii: Sequence[float] | float) -> Array:
-    """Signed distance to a tube along a polyline (n, 3), its radius linear between the points."""
+    """Signed distance to a tube along a polyline (n, 3), its radius linear between the points.
+
+    Farther away than `FAR` it is not worked out and reads `FAR`.
+    """
     sizes = np.broadcast_to(np.asarray(radii, dtype=np.float64), (len(points),))
-    nearest = np.full(region.shape, np.inf, dtype=np.float32)
+    nearest = np.full(region.shape, FAR, dtype=np.float32)
     for start, stop, r0, r1 in zip(points[:-1], points[1:], sizes[:-1], sizes[1:], strict=True):
+        part = _near(region, start, stop, max(r0, r1) + FAR)
         axis = stop - start
         length2 = max(float(axis @ axis), 1e-6)
-        x, y, z = (c - s for c, s in zip((region.x, region.y, region.z), start, strict=True))
+        x = region.x[:, :, part[2]].astype(np.float64) - start[0]
+        y = region.y[:, part[1], :].astype(np.float64) - start[1]
+        z = region.z[part[0]].astype(np.float64) - start[2]
         along = np.clip((x * axis[0] + y * axis[1] + z * axis[2]) / length2, 0, 1)
         away = np.sqrt(
             (x - along * axis[0]) ** 2 + (y - along * axis[1]) ** 2 + (z - along * axis[2]) ** 2
         )
-        np.minimum(nearest, away - (r0 + along * (r1 - r0)), out=nearest, casting="same_kind")
+        view = nearest[part]
+        np.minimum(view, away - (r0 + along * (r1 - r0)), out=view, casting="same_kind")
     return nearest
+
+
+def _near(
+    region: Region, start: NDArray[np.float64], stop: NDArray[np.float64], reach: float
+) -> tuple[slice, slice, slice]:
+    """The part of a region (z, y, x) within reach of a segment's box."""
+    parts = []
+    for axis, coordinates in ((2, region.z), (1, region.y), (0, region.x)):
+        low, high = sorted((start[axis], stop[axis]))
+        flat = coordinates.ravel()
+        parts.append(slice(*np.searchsorted(flat, [low - reach, high + reach]).tolist()))
+    return (parts[0], parts[1], parts[2])
 
 
 def soft_union(first: Array, second: Array, blend: float) -> Array:
@@ -200,6 +220,24 @@ def upsample(coarse: Array, places_zyx: Sequence[Array]) -> Array:
         above += below
         fine = above
     return fine
+
+
+def coarse_region(box: Box, step: float) -> Region:
+    """A coarse grid over a box, of no canvas: smooth distances are worked out there."""
+    x, y, z = (np.arange(box[i], box[i + 3] + step, step, dtype=np.float32) for i in range(3))
+    whole = slice(None)
+    return Region(
+        (whole, whole, whole), x.reshape(1, 1, -1), y.reshape(1, -1, 1), z.reshape(-1, 1, 1)
+    )
+
+
+def refine(field: Array, coarse: Region, fine: Region) -> Array:
+    """A field from a coarse grid, read at a finer one's voxels."""
+    places = []
+    for rough, exact in ((coarse.z, fine.z), (coarse.y, fine.y), (coarse.x, fine.x)):
+        axis = rough.ravel()
+        places.append((exact.ravel() - axis[0]) / (axis[1] - axis[0]))
+    return upsample(np.asarray(field, dtype=np.float32), places)
 
 
 def polyline(*points: Point) -> NDArray[np.float64]:

@@ -89,6 +89,7 @@ def _draw_healthy(case: Case, patient: build.Build, field: scanner.Field) -> Che
 
 def _draw_variants(chest: Chest, case: Case) -> None:
     rng = np.random.default_rng([case.patient.seed, 7])
+    lung = chest.lungs
     if "normal_nodes" in case.variants:
         mediastinal_findings.draw_normal_nodes(chest, rng, calcified=False)
     if "calcified_nodes" in case.variants:
@@ -96,7 +97,7 @@ def _draw_variants(chest: Chest, case: Case) -> None:
     if "ecg_leads" in case.variants:
         device_findings.draw_leads(chest, rng)
     if "granuloma" in case.variants:
-        place = chest.lungs.pick(rng, 1, depth=(4.0, 1e3))
+        place = lung.points[lung.pick(rng, 1, depth=(4.0, 1e3))]
         chest.canvas.stamp(place, np.array([chest.canvas.units(2.0)]), 700.0)
     if "azygos_fissure" in case.variants:
         lungs.draw_azygos_fissure(chest.canvas, chest.lungs)

@@ -13,14 +13,15 @@ from pipelines.synthetic.canvas import (
     Box,
     Canvas,
     Region,
+    coarse_region,
     ellipsoid,
+    refine,
     soft_noise,
-    upsample,
 )
-from pipelines.synthetic.case import Side
+from pipelines.synthetic.case import PlannedFinding, Side
 from pipelines.synthetic.kinds import LOBES
 
-_COARSE = 4.0  # step at which the lungs' shape is worked out; it is smooth
+COARSE = 4.0  # step at which the lungs' shape is worked out; it is smooth
 _EXTENT: Box = (-142, -104, -150, 142, 104, 146)
 
 
@@ -50,6 +51,25 @@ class Lungs:
         """Which voxels belong to the right lung."""
         return self.lobe < 3
 
+    def chosen(self, lobe: str | None, side: Side) -> NDArray[np.bool_]:
+        """Which of `points` lie in a lobe, a lung, or either lung."""
+        if lobe is not None:
+            return np.asarray(self.point_lobe == LOBES.index(lobe))
+        if side in (Side.RIGHT, Side.LEFT):
+            return np.asarray((self.point_lobe < 3) == (side is Side.RIGHT))
+        return np.ones(len(self.points), dtype=bool)
+
+    def pick_places(
+        self,
+        rng: np.random.Generator,
+        count: int,
+        finding: PlannedFinding,
+        depth: tuple[float, float],
+    ) -> NDArray[np.float64]:
+        """Draw places (count, 3) where a finding may lie, at a depth below the pleura."""
+        chosen = self.pick(rng, count, lobe=finding.lobe, side=finding.side, depth=depth)
+        return np.asarray(self.points[chosen])
+
     def pick(
         self,
         rng: np.random.Generator,
@@ -58,17 +78,15 @@ class Lungs:
         lobe: str | None = None,
         side: Side = Side.BILATERAL,
         depth: tuple[float, float] = (0.0, 1e3),
-    ) -> NDArray[np.float64]:
-        """Draw places (count, 3) inside a lobe or a lung, at a depth below the pleura."""
-        kept = (self.point_depth >= depth[0]) & (self.point_depth <= depth[1])
-        if lobe is not None:
-            kept &= self.point_lobe == LOBES.index(lobe)
-        elif side in (Side.RIGHT, Side.LEFT):
-            kept &= (self.point_lobe < 3) == (side is Side.RIGHT)
-        if not kept.any():  # a lobe too thin for the depth asked for: its deepest places
-            inside = self.point_lobe == LOBES.index(lobe) if lobe else self.point_lobe < 9
-            kept = inside & (self.point_depth >= np.quantile(self.point_depth[inside], 0.9))
-        return np.asarray(self.points[rng.choice(np.flatnonzero(kept), count)])
+    ) -> NDArray[np.int64]:
+        """Draw places inside a lobe or a lung, at a depth below the pleura: indices of `points`."""
+        kept = self.chosen(lobe, side)
+        if not kept.any():  # a lobe squeezed to nothing
+            kept = self.chosen(None, side)
+        deep = kept & (self.point_depth >= depth[0]) & (self.point_depth <= depth[1])
+        if not deep.any():  # too thin for the depth asked for: its deepest places
+            deep = kept & (self.point_depth >= np.quantile(self.point_depth[kept], 0.9))
+        return rng.choice(np.flatnonzero(deep), count)
 
 
 def dome_height(build: Build, x: Array, y: Array) -> Array:
@@ -83,29 +101,23 @@ def dome_height(build: Build, x: Array, y: Array) -> Array:
 
 def find_lungs(canvas: Canvas, build: Build) -> Lungs:
     """Work out the lungs' shape: inside the cavity, outside the mediastinum, above the domes."""
-    axes = [np.arange(_EXTENT[i], _EXTENT[i + 3] + _COARSE, _COARSE) for i in range(3)]
-    coarse = Canvas(axes[0], axes[1], axes[2], canvas.scale).region()
+    coarse = coarse_region(_EXTENT, COARSE)
     region = canvas.region(_EXTENT)
-    assert coarse is not None
     assert region is not None
     wall = np.minimum(cavity_depth(coarse) - 1.0, (142 - coarse.z) * 0.8)
     above = (coarse.z - dome_height(build, coarse.x, coarse.y)) * 0.8
     depth = np.minimum(wall, mediastinum.envelope(build, coarse))
     depth = np.minimum(depth, above).astype(np.float32)
-    places = [
-        (getattr(region, name).ravel() - axis[0]) / _COARSE
-        for name, axis in (("z", axes[2]), ("y", axes[1]), ("x", axes[0]))
-    ]
-    fine_depth = upsample(depth, places)
-    inside = np.argwhere(depth > 0)
-    points = np.stack([axes[0][inside[:, 2]], axes[1][inside[:, 1]], axes[2][inside[:, 0]]], axis=1)
+    fine_depth = refine(depth, coarse, region)
+    iz, iy, ix = np.nonzero(depth > 0)
+    points = np.stack([coarse.x.ravel()[ix], coarse.y.ravel()[iy], coarse.z.ravel()[iz]], axis=1)
     return Lungs(
         region=region,
         cover=canvas.cover(-fine_depth),
         depth=fine_depth,
-        wall=upsample(wall.astype(np.float32), places),
+        wall=refine(wall, coarse, region),
         lobe=_lobes(build, region.x, region.y, region.z),
-        points=points,
+        points=points.astype(np.float64),
         point_depth=depth[depth > 0],
         point_lobe=_lobes(build, points[:, 0], points[:, 1], points[:, 2]),
     )

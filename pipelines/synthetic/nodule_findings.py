@@ -12,9 +12,7 @@ _NODULE_HU = {"ground_glass": -560.0, "calcified": 650.0}
 def draw_nodule(chest: Chest, finding: PlannedFinding, rng: np.random.Generator) -> Box | None:
     """One nodule in its lobe, or `count` of them in both lungs, the largest of the size given."""
     size = (finding.size_mm or 6.0) * (1.0 if finding.visible else 0.45)
-    places = chest.lungs.pick(
-        rng, finding.count, lobe=finding.lobe, side=finding.side, depth=(3.0, 1e3)
-    )
+    places = chest.lungs.pick_places(rng, finding.count, finding, depth=(3.0, 1e3))
     sizes = np.concatenate([[size], size * rng.uniform(0.45, 0.95, finding.count - 1)])
     boxes = []
     for place, diameter in zip(places, sizes, strict=True):
@@ -26,9 +24,7 @@ def draw_nodule(chest: Chest, finding: PlannedFinding, rng: np.random.Generator)
 def draw_mass(chest: Chest, finding: PlannedFinding, rng: np.random.Generator) -> Box | None:
     """A mass: lobulated or spiculated, at times with a cavity."""
     radius = chest.canvas.units((finding.size_mm or 40.0) * (1 if finding.visible else 0.35)) / 2
-    place = chest.lungs.pick(
-        rng, 1, lobe=finding.lobe, side=finding.side, depth=(0.35 * radius, 1e3)
-    )[0]
+    place = chest.lungs.pick_places(rng, 1, finding, depth=(0.35 * radius, 1e3))[0]
     return _draw_ball(chest, rng, point_of(place), radius, finding.texture or "solid")
 
 

@@ -16,7 +16,7 @@ def draw_consolidation(
 ) -> Box | None:
     """Airless lung within one lobe, its open bronchi standing out as black branches."""
     radius = chest.canvas.units(finding.size_mm or 50.0) / 2 * (1 if finding.visible else 0.3)
-    place = point_of(chest.lungs.pick(rng, 1, lobe=finding.lobe, depth=(0.2 * radius, 1e3))[0])
+    place = point_of(chest.lungs.pick_places(rng, 1, finding, depth=(0.2 * radius, 1e3))[0])
     found = chest.window(place, radius * 1.5)
     if found is None:
         return None
@@ -112,7 +112,7 @@ def _draw_plates(chest: Chest, finding: PlannedFinding, rng: np.random.Generator
     boxes = []
     marked = max(strength(finding), 0)
     for _ in range(2 + int(2 * marked)):
-        place = chest.lungs.pick(rng, 1, lobe=finding.lobe, side=finding.side, depth=(4.0, 22.0))[0]
+        place = chest.lungs.pick_places(rng, 1, finding, depth=(4.0, 22.0))[0]
         centre = point_of(place)
         found = chest.window(centre, 36)
         if found is None:

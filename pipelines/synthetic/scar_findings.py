@@ -42,7 +42,7 @@ def _draw_apical_scar(
 
 def _draw_bands(chest: Chest, finding: PlannedFinding, rng: np.random.Generator) -> Box | None:
     length = chest.canvas.units(finding.size_mm or 40.0)
-    start = chest.lungs.pick(rng, 1, lobe=finding.lobe, side=finding.side, depth=(1.0, 7.0))[0]
+    start = chest.lungs.pick_places(rng, 1, finding, depth=(1.0, 7.0))[0]
     middle = np.array([70.0 if start[0] > 0 else -70.0, 10.0, start[2] + rng.uniform(-20, 20)])
     inward = (middle - start) / max(float(np.linalg.norm(middle - start)), 1.0)
     boxes = []

@@ -5,7 +5,6 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from pipelines.synthetic import mediastinum
 from pipelines.synthetic.build import Build
@@ -78,8 +77,9 @@ def grow_trees(build: Build, lungs: Lungs, seed: int) -> Trees:
 def _grow(
     rng: np.random.Generator, lungs: Lungs, side: Side, root: NDArray[np.float64], leaves: int
 ) -> Tree:
-    targets = lungs.pick(rng, leaves, side=side, depth=(4.0, 1e3)) + rng.uniform(-2, 2, (leaves, 3))
-    lobes = lungs.point_lobe[_nearest(lungs.points, targets)]
+    places = lungs.pick(rng, leaves, side=side, depth=(4.0, 1e3))
+    targets = lungs.points[places] + rng.uniform(-2, 2, (leaves, 3))
+    lobes = lungs.point_lobe[places]
     segments: list[tuple[NDArray[np.float64], NDArray[np.float64], int, int]] = []
     groups = [(root, np.flatnonzero(lobes == lobe)) for lobe in np.unique(lobes)]
     while groups:
@@ -101,10 +101,6 @@ def _grow(
         groups += [(node, members[order[:cut]]), (node, members[order[cut:]])]
     start, stop, counts, owners = zip(*segments, strict=True)
     return Tree(np.array(start), np.array(stop), np.array(counts), np.array(owners, dtype=np.uint8))
-
-
-def _nearest(points: NDArray[np.float64], targets: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.asarray(cKDTree(points).query(targets)[1])
 
 
 def _beside(tree: Tree) -> Tree:
@@ -133,7 +129,7 @@ def airway_radius(tree: Tree) -> NDArray[np.float64]:
 
 def draw_tree(canvas: Canvas, tree: Tree, radii: NDArray[np.float64], hu: float) -> None:
     """Stamp a tree: thick and thin segments apart, so that thin ones cost little."""
-    points, owner = tree.samples(0.55 * min(canvas.step[0], canvas.step[2]))
+    points, owner = tree.samples(0.75 * min(canvas.step[0], canvas.step[2]))
     sizes = radii[owner]
     edges = (0.0, 1.6, 3.2, np.inf)
     for low, high in pairwise(edges):
