@@ -78,7 +78,7 @@ def score(
     """
     cells = _cells(predicted_rl, gold_rl, counted_rl)
     _check_shape(cells, labels)
-    occurring = cells[:, :, _TP].any(0) | cells[:, :, _FN].any(0)
+    occurring = _occurring(cells)
     point = _figures(cells.sum(0)[None], occurring)
     drawn = [_figures(counts, occurring) for counts in _resampled(cells, resamples, seed)]
     estimates = {
@@ -115,7 +115,7 @@ def compare(
     pair = [_cells(predicted, gold_rl, counted_rl) for predicted in (one_rl, other_rl)]
     for cells in pair:
         _check_shape(cells, labels)
-    occurring = pair[0][:, :, _TP].any(0) | pair[0][:, :, _FN].any(0)
+    occurring = _occurring(pair[0])
     points = [_figures(cells.sum(0)[None], occurring)["f1"] for cells in pair]
     draws = [
         np.concatenate([_figures(c, occurring)["f1"] for c in _resampled(cells, resamples, seed)])
@@ -132,7 +132,7 @@ _METRICS = ("precision", "recall", "f1", "kappa")
 
 
 def _cells(predicted_rl: Bools, gold_rl: Bools, counted_rl: Bools | None) -> NDArray[np.int64]:
-    """(reports, labels, 4): one-hot true positive, false positive, false negative, true negative."""
+    """One-hot (reports, labels, 4): true and false positive, false and true negative."""
     if predicted_rl.shape != gold_rl.shape:
         raise ValueError(f"prediction {predicted_rl.shape} and gold {gold_rl.shape} differ")
     counted = np.ones_like(gold_rl) if counted_rl is None else counted_rl
@@ -143,6 +143,11 @@ def _cells(predicted_rl: Bools, gold_rl: Bools, counted_rl: Bools | None) -> NDA
         ~predicted_rl & ~gold_rl,
     )
     return np.stack([kind & counted for kind in kinds], axis=-1).astype(np.int64)
+
+
+def _occurring(cells: NDArray[np.int64]) -> Bools:
+    """The labels (labels,) that are positive in gold at least once."""
+    return np.asarray((cells[:, :, _TP] + cells[:, :, _FN]).sum(axis=0) > 0)
 
 
 def _check_shape(cells: NDArray[np.int64], labels: Sequence[str]) -> None:

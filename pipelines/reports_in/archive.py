@@ -34,7 +34,7 @@ def read_reports(
     if _suffix(files[0]) == ".txt":
         records = _text_files(path, files)
     else:
-        tables = [_open_table(file) for file in files]
+        tables = [open_table(file) for file in files]
         columns = [choose_columns(t.columns, t.name, id_column, text_columns) for t in tables]
         records = (
             record if isinstance(record, Rejected) else _joined(record, chosen)
@@ -75,7 +75,8 @@ def _suffix(path: Path) -> str:
     return name.suffix.lower()
 
 
-def _open_table(path: Path) -> Table:
+def open_table(path: Path) -> Table:
+    """A file, or a folder of Parquet parts, as a table; raises InputError when it is none."""
     if path.is_dir() or _suffix(path) == ".parquet":
         return ParquetTable(path)
     if _suffix(path) in _JSON:

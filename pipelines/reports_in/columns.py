@@ -29,6 +29,19 @@ def choose_columns(
 
     Raises InputError naming the source, its columns, and the flag that settles it.
     """
+    id_column = choose_id(columns, source, id_column)
+    if not text_columns:
+        text_columns = _first(columns, TEXT_COLUMNS)
+        if text_columns is None:
+            usual = ", ".join("+".join(names) for names in TEXT_COLUMNS)
+            raise _missing(columns, source, f"no text column ({usual})", "--text-column")
+    for name in text_columns:
+        _check(columns, source, name, "--text-column")
+    return ReportColumns(id_column, tuple(text_columns))
+
+
+def choose_id(columns: Sequence[str], source: str, id_column: str | None) -> str:
+    """The identifier's column: the one asked for, else the first usual name in any case."""
     if id_column is None:
         found = _first(columns, [(name,) for name in ID_COLUMNS])
         if found is None:
@@ -36,17 +49,15 @@ def choose_columns(
                 columns, source, f"no id column ({', '.join(ID_COLUMNS)})", "--id-column"
             )
         (id_column,) = found
-    if not text_columns:
-        text_columns = _first(columns, TEXT_COLUMNS)
-        if text_columns is None:
-            usual = ", ".join("+".join(names) for names in TEXT_COLUMNS)
-            raise _missing(columns, source, f"no text column ({usual})", "--text-column")
-    for name, flag in [(id_column, "--id-column"), *((t, "--text-column") for t in text_columns)]:
-        if name not in columns:
-            raise _missing(columns, source, f"no column {name!r}", flag)
-        if columns.count(name) > 1:
-            raise InputError(f"{source}: two columns are called {name!r}; rename one")
-    return ReportColumns(id_column, tuple(text_columns))
+    _check(columns, source, id_column, "--id-column")
+    return id_column
+
+
+def _check(columns: Sequence[str], source: str, name: str, flag: str) -> None:
+    if name not in columns:
+        raise _missing(columns, source, f"no column {name!r}", flag)
+    if columns.count(name) > 1:
+        raise InputError(f"{source}: two columns are called {name!r}; rename one")
 
 
 def _first(columns: Sequence[str], candidates: Sequence[tuple[str, ...]]) -> tuple[str, ...] | None:
