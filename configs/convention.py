@@ -28,6 +28,20 @@ class LabelRule(BaseModel):
     not_anatomy: tuple[str, ...] = ()
     min_size_mm: float | None = None
     """A measured fact below this is absent; one without a measurement counts."""
+    max_size_mm: float | None = None
+    """A measured fact above this is absent; one without a measurement counts."""
+    measured: bool = False
+    """Only facts with a measurement count."""
+
+
+class LocationRule(BaseModel):
+    """Which facts lie at a location; a fact lies there when it meets every condition given."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    anatomy: tuple[str, ...] = ()
+    sides: tuple[str, ...] = ()
+    lobes: tuple[str, ...] = ()
 
 
 class Coding(BaseModel):
@@ -60,6 +74,8 @@ class Convention(BaseModel):
     coding: Coding = Coding()
     binary: Binary
     labels: dict[str, LabelRule]
+    locations: dict[str, LocationRule] = {}
+    """Where a label can be, for conventions that give a label x location table."""
 
 
 @cache

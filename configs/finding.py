@@ -48,6 +48,15 @@ class Group(StrEnum):
     GENERAL = "general"  # may sit anywhere: calcification, cyst, lesion
 
 
+class PlaceRule(StrEnum):
+    """What the place that a text names means for the finding."""
+
+    ASSUMED = "assumed"  # the words say the place by themselves: pneumothorax
+    EXCLUSIVE = "exclusive"  # at another place the words mean something else: effusion
+    REQUIRED = "required"  # the text must name one of the places: calcification of the aorta
+    FREE = "free"  # may be anywhere, and keeps the place that is named: nodule
+
+
 class Needs(StrEnum):
     """What an examination must have for the finding to be visible."""
 
@@ -93,22 +102,16 @@ class Finding(BaseModel):
     subjects: tuple[PhraseText, ...] = ()
     """What a text calls normal when it means that this finding is absent: "heart size"."""
     anatomy: tuple[str, ...] = ()
-    """Where it may sit (what lies inside counts too; empty: anywhere). The first is taken when
-    the text names no place. A mention at a place neither inside one of them nor around one is not
-    this finding."""
-    anatomy_required: bool = False
-    """True: the text must name one of these places, else the words are not this finding."""
-    anywhere: bool = False
-    """True: a mention at a place outside `anatomy` is this finding all the same, and keeps that
-    place; `anatomy` then only says which of several named places is meant."""
+    """Where it sits; what lies inside counts too. The first is taken when no place is named."""
+    place: PlaceRule = PlaceRule.ASSUMED
     requires: Needs | None = None
     code: Code = Code()
     examples: Examples
 
     @model_validator(mode="after")
-    def _place_to_require(self) -> "Finding":
-        if self.anatomy_required and not self.anatomy:
-            raise ValueError("anatomy_required needs at least one place in anatomy")
+    def _place_to_go_by(self) -> "Finding":
+        if self.place in (PlaceRule.EXCLUSIVE, PlaceRule.REQUIRED) and not self.anatomy:
+            raise ValueError(f"place: {self.place} needs at least one place in anatomy")
         return self
 
 
@@ -135,7 +138,8 @@ def load_findings(folder: Path = FOLDER) -> dict[str, Finding]:
                     f"{origin[finding.id]}: finding {finding.id!r} has an unknown parent "
                     f"{parent!r}; expected the id of a finding"
                 )
-        ancestors(finding.id, findings)
+    for name in findings:
+        ancestors(name, findings)
     return findings
 
 

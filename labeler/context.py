@@ -88,6 +88,8 @@ class Context:
 
     def _governs(self, found: FoundCue, start: int, end: int) -> bool:
         cue = found.cue
+        if found.start < end and start < found.end and not (start < found.start < found.end < end):
+            return False  # the mention's own words judge nothing, save a denial amid them
         if cue.direction is Direction.AFTER and start < found.start:
             return False
         if cue.direction is Direction.BEFORE and end > found.end:

@@ -78,6 +78,8 @@ class CompiledConvention:
         place = fact.anatomy
         if rule.anatomy and (place is None or not self._anatomy.within(place, rule.anatomy)):
             return False
+        if rule.measured and fact.size_mm is None:
+            return False
         return not (
             rule.not_anatomy and place is not None and self._anatomy.within(place, rule.not_anatomy)
         )
@@ -89,11 +91,7 @@ class CompiledConvention:
             return _ABSENT
         if fact.temporality is Temporality.PRIOR:
             return _RANK[self._coding.prior_only]
-        if (
-            rule.min_size_mm is not None
-            and fact.size_mm is not None
-            and fact.size_mm < rule.min_size_mm
-        ):
+        if fact.size_mm is not None and not _fits(fact.size_mm, rule):
             return _ABSENT
         if fact.existence is Existence.UNCERTAIN:
             return _RANK[self._coding.uncertain]
@@ -121,6 +119,12 @@ class CompiledConvention:
             else value
             for name, value in labels.items()
         }
+
+
+def _fits(size_mm: float, rule: LabelRule) -> bool:
+    too_small = rule.min_size_mm is not None and size_mm < rule.min_size_mm
+    too_large = rule.max_size_mm is not None and size_mm > rule.max_size_mm
+    return not (too_small or too_large)
 
 
 def _closed(wanted: tuple[str, ...], findings: dict[str, Finding]) -> set[str]:

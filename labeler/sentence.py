@@ -5,7 +5,7 @@ from typing import NamedTuple
 from configs.anatomy import Anatomy
 from configs.contracts import Existence
 from configs.cue import CuePack, Meaning
-from configs.finding import Finding, ancestors
+from configs.finding import Finding, PlaceRule, ancestors
 from labeler.attributes import Measurement, measurements
 from labeler.context import CompiledCue, Context, Judgement
 from labeler.fact import Fact
@@ -143,29 +143,25 @@ class SentenceReader:
         """The mention's place (`_ELSEWHERE`: not this finding), and whether it was inherited."""
         finding = self.findings[mention.finding]
         allowed = self._allowed[mention.finding]
+        assumed = finding.anatomy[0] if finding.anatomy else None
         clause = context.clause(mention.start)
         near = [hit for hit in places if context.clause(hit.start) == clause]
         chosen = _nearest(mention, [hit for hit in near if hit.item in allowed])
-        if chosen is None and finding.anatomy_required:
-            chosen = _nearest(mention, [hit for hit in places if hit.item in allowed])
-            if chosen is None and inherited in allowed and not near:
-                return inherited, True
-            return (chosen.item if chosen else _ELSEWHERE), chosen is None and not near
         if chosen is not None:
             return chosen.item, False
+        if finding.place is PlaceRule.ASSUMED and assumed is not None:
+            return assumed, False
+        if finding.place is PlaceRule.REQUIRED:
+            chosen = _nearest(mention, [hit for hit in places if hit.item in allowed])
+            if chosen is None and not near:
+                return (inherited if inherited in allowed else _ELSEWHERE), True
+            return (chosen.item if chosen else _ELSEWHERE), False
         chosen = _nearest(mention, near) or _nearest(mention, places)
-        if chosen is None:
-            place = inherited
-            if place is None:
-                return (finding.anatomy[0] if finding.anatomy else None), True
-        else:
-            place = chosen.item
-        if not finding.anatomy or finding.anywhere or place in allowed:
-            return place, chosen is None
-        if place in self._around[mention.finding]:
-            return finding.anatomy[0], chosen is None
-        if chosen is None:
-            return finding.anatomy[0], True
+        place, is_inherited = (chosen.item, False) if chosen else (inherited, True)
+        if finding.place is not PlaceRule.EXCLUSIVE:
+            return place or assumed, is_inherited
+        if is_inherited or place in self._around[mention.finding]:
+            return assumed, is_inherited
         return _ELSEWHERE, False
 
     def _fact(
