@@ -4,6 +4,7 @@ Light on purpose: nothing here imports more than the standard library. Table sch
 pyarrow, stand in `configs.tables`.
 """
 
+from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 SYNTHETIC_NOTICE = "SYNTHETIC: drawn by chestct, not a patient"
@@ -108,3 +109,12 @@ class RecordReason(StrEnum):
     NO_SCAN = "NO_SCAN"
     NO_REPORT = "NO_REPORT"
     AMBIGUOUS = "AMBIGUOUS"
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure with its 95 % interval; NaN where it is not defined."""
+
+    value: float
+    low: float
+    high: float

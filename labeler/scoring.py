@@ -11,21 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from configs.contracts import Estimate
+
 RESAMPLES = 1000
 _LEVEL = 95.0
 _WEIGHTS_AT_ONCE = 20_000_000  # bounds memory: resamples x reports held at a time
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A figure with its 95 % interval; NaN where it is not defined."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)

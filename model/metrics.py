@@ -9,19 +9,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from configs.contracts import Estimate
+
 Floats = NDArray[np.float64]
 
 MEASURES = ("auroc", "ap", "f1", "sensitivity", "specificity", "brier", "ece")
 _ECE_BINS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A measure with its 95 % interval; NaN where it is not defined (one class only)."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,13 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from configs import files, tables
-from configs.contracts import PROBABILITY_MEANING, InputError, Split
+from configs.contracts import PROBABILITY_MEANING, Estimate, InputError, Split
 from model import bundle as bundles
 from model.bundle import Bundle
 from model.calibration import CalibrationState
 from model.data import Part, mean_by_scan, read_labels, read_parts
 from model.losses import BLANK
-from model.metrics import Estimate, Metrics
+from model.metrics import Metrics
 from model.metrics import evaluate as measure
 from model.volumes.store import Store
 from pipelines.running.progress import results, track

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from labeler.scoring import Comparison, Estimate, Figures, Score
+    from configs.contracts import Estimate
+    from labeler.scoring import Comparison, Figures, Score
     from pipelines.score import Scored
 
 _MACRO, _MICRO = "macro", "micro"

@@ -8,6 +8,7 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 Record = TypeVar("Record")
@@ -32,21 +33,41 @@ def map_records(
     if workers <= 1:
         yield from map(function, records)
         return
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
-    with (
-        LocalCluster(
+    with _local_cluster(workers) as cluster, Client(cluster) as client:
+        yield from _in_order(client, function, iter(records), _AHEAD_PER_WORKER * workers)
+
+
+@contextmanager
+def _local_cluster(workers: int) -> Iterator[Any]:
+    """Dask workers on this machine, each a Python of its own that this process started.
+
+    Subprocesses rather than multiprocessing, so that a notebook or a script read from standard
+    input can be the parent. Safe path: a folder called `model` where the user stands is not ours.
+    """
+    from distributed import SubprocessCluster
+
+    changed = {"PYTHONSAFEPATH": "1", "DASK_LOGGING__DISTRIBUTED": "critical"}
+    before = {name: os.environ.get(name) for name in changed}
+    os.environ.update(changed)
+    try:
+        with SubprocessCluster(
+            host="127.0.0.1",
+            dashboard_address=":0",
+            worker_class="distributed.Worker",
             n_workers=workers,
             threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address=None,
-            memory_limit=0,
+            worker_kwargs={"memory_limit": 0},
             silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield from _in_order(client, function, iter(records), _AHEAD_PER_WORKER * workers)
+        ) as cluster:
+            yield cluster
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _in_order(

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score, f1_score, precision_score, recall_score
 
-from labeler.scoring import Estimate, compare, score
+from configs.contracts import Estimate
+from labeler.scoring import compare, score
 
 LABELS = ("common", "rare", "never")
 
