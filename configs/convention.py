@@ -50,6 +50,8 @@ class Coding(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     uncertain: Coded = "uncertain"
+    counted_hedges: tuple[str, ...] = ()
+    """Hedges that count as present all the same: "probable"."""
     prior_only: Coded = "absent"
     not_assessable: Coded = "blank"
     group_normal: Coded = "absent"

@@ -36,6 +36,7 @@ class Meaning(StrEnum):
     SEVERITY = "severity"
     COUNT = "count"
     STOP = "stop"  # a new clause begins here
+    RELATIVE = "relative"  # the next verb is a relative clause's, not the sentence's
     NOTHING = "nothing"  # looks like a cue and is none: "no change"
 
 

@@ -9,6 +9,7 @@ from configs.cue import Direction, Meaning, Scope
 from labeler.lexicon import Hit
 
 _NEAR = 30
+_RELATIVE_VERB = 16  # characters from "which" to its verb: "which has also been seen"
 _BY_STRENGTH = (
     (Meaning.ABSENT, Existence.ABSENT),
     (Meaning.NEW, Existence.PRESENT),
@@ -178,7 +179,7 @@ def _existence(
 
 
 def _affirmed_after(prior: FoundCue, governing: list[FoundCue]) -> bool:
-    """ "..., which was seen in the previous examination, is observed in both lungs"."""
+    """Whether it goes on: "which was seen in the previous examination, is observed in ..."."""
     return prior.cue.direction is Direction.BEFORE and any(
         found.cue.means is Meaning.PRESENT and found.start >= prior.end for found in governing
     )
@@ -203,14 +204,18 @@ def _clause_starts(text: str, cues: list[FoundCue]) -> list[int]:
     """Where clauses begin: at words that open one, at a semicolon, and between two verbs."""
     starts = [0]
     verb_end: int | None = None
+    relative_end = -_NEAR
     for found in cues:
         if found.cue.means is Meaning.NOTHING:
+            continue
+        if found.cue.means is Meaning.RELATIVE:
+            relative_end = found.end
             continue
         if found.cue.opens:
             if found.start > starts[-1]:
                 starts.append(found.start)
             verb_end = None
-        if found.cue.predicate:
+        if found.cue.predicate and not 0 <= found.start - relative_end < _RELATIVE_VERB:
             if verb_end is not None:
                 border = _border(text, verb_end, found.start)
                 if border is not None:

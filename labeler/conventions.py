@@ -93,7 +93,7 @@ class CompiledConvention:
             return _RANK[self._coding.prior_only]
         if fact.size_mm is not None and not _fits(fact.size_mm, rule):
             return _ABSENT
-        if fact.existence is Existence.UNCERTAIN:
+        if fact.existence is Existence.UNCERTAIN and fact.cue not in self._coding.counted_hedges:
             return _RANK[self._coding.uncertain]
         return _PRESENT
 

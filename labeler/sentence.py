@@ -94,6 +94,12 @@ class SentenceReader:
         by_reference = any(cue.cue.means is Meaning.BY_REFERENCE for cue in context.cues)
         return SentenceFacts(tuple(facts), last_place, is_open, by_reference)
 
+    def judge(self, text: str, start: int, end: int) -> Judgement:
+        """The context of any stretch of a sentence, be it a finding's words or not."""
+        lowered = lower(text)
+        cues = [hit for hit in self._lexicon.hits(lowered) if hit.kind is HitKind.CUE]
+        return Context(lowered, cues).judge(start, end)
+
     def _mentions(self, hits: list[Hit], vetoes: list[Hit]) -> list[Mention]:
         reached: dict[str, int] = {}
         mentions: list[Mention] = []
