@@ -43,7 +43,8 @@ def label(
     id_column
         The column with the report's identifier, if it has not one of the usual names.
     text_column
-        The column with the text; repeat it for a text in several columns.
+        The column with the text; repeat it for a text in several columns, which are then joined
+        under their names ("IMPRESSION: ...").
     csv
         Write `labels.csv` and `facts.csv` as well, safe to open in a spreadsheet.
     quiet

@@ -141,7 +141,7 @@ def _fault(report: Report) -> tuple[RecordReason, str] | None:
     if len(report.text) > MAX_TEXT_CHARS:
         return RecordReason.TOO_LONG, f"more than {MAX_TEXT_CHARS:,} characters"
     if undecoded(report.id + report.text):
-        return RecordReason.ENCODING, "bytes that are not valid in the file's encoding, or NUL"
+        return RecordReason.ENCODING, "not valid UTF-8 (or a NUL inside); save the file as UTF-8"
     return None
 
 
