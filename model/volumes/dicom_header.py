@@ -43,8 +43,9 @@ class PixelFormat:
     signed: bool
     transfer_syntax: str
     offset: int
-    """Where native pixel data start, or -1 when they must be decoded."""
+    """Where the value of the pixel data starts in the (inflated) file."""
     length: int
+    encoded: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -202,7 +203,7 @@ def _read_header(path: Path) -> tuple[Slice, ...] | Broken | None:
     if length is None:
         whole = not _claims_image(elements, dataset)
         return () if whole else Broken(path, series_uid, "a DICOM file ends before its pixel data")
-    if offset > 0 and offset + length > size:
+    if length != _UNDEFINED_LENGTH and offset + length > size:
         return Broken(path, series_uid, "a DICOM file ends within its pixel data")
     header = _file_header(path, elements, dataset, offset, length)
     if elements.items(0x52009230):
@@ -231,18 +232,18 @@ def inflate(packed: bytes) -> bytes | None:
 
 
 def _find_pixels(handle: BinaryIO, dataset: FileDataset) -> tuple[int, int | None]:
-    """Where native pixels start (-1 when they are encoded) and their length (None: no pixels)."""
+    """Where the pixels' value starts and its length (None: there is none)."""
     order: Literal["big", "little"] = "big" if _syntax(dataset) == BIG_ENDIAN else "little"
     head = handle.read(8)
     if len(head) < 8:
-        return -1, None
+        return 0, None
     group, element = (int.from_bytes(head[i : i + 2], order) for i in (0, 2))
     if (group << 16) + element not in _PIXEL_TAGS:
-        return -1, None
+        return 0, None
     implicit, _ = dataset.original_encoding
     # Explicit OW, OB, OF and OD: two bytes of VR, two reserved, then the length.
     length = int.from_bytes(head[4:8] if implicit else handle.read(4), order)
-    return (-1, 0) if length == _UNDEFINED_LENGTH else (handle.tell(), length)
+    return handle.tell(), length
 
 
 def _claims_image(elements: Elements, dataset: FileDataset) -> bool:
@@ -284,6 +285,7 @@ def _file_header(
         transfer_syntax=_syntax(dataset),
         offset=offset,
         length=length,
+        encoded=length == _UNDEFINED_LENGTH,
     )
     identity = tuple(
         sha256(elements.text(tag).encode("utf-8", "surrogateescape")).digest()[:8]

@@ -1,20 +1,14 @@
 """From a DICOM file's pixel data to HU, whatever the transfer syntax."""
 
-import tempfile
-import warnings
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
-from pydicom.pixels.utils import pixel_array
 
+from model.volumes.dicom_codecs import decode_frame
 from model.volumes.dicom_header import BIG_ENDIAN, PixelFormat, Slice, inflate
 from model.volumes.volume import PADDING_HU, HuArray, VolumeError, VolumeReason
-
-_JPEG = "1.2.840.10008.1.2.4."
-_JPEG_BY_SIMPLEITK = {_JPEG + suffix for suffix in ("50", "51", "53", "55", "57", "70")}
 
 
 class FileContent:
@@ -40,16 +34,11 @@ class FileContent:
             )
         if not 0 < pixels.bits_stored <= pixels.high_bit + 1 <= pixels.bits_allocated:
             raise VolumeError(VolumeReason.PIXEL_FORMAT, "BitsStored and HighBit contradict")
-        if pixels.offset > 0:
-            return _meaningful_bits(self._native(pixels, frame), pixels)
-        values = self._decoded(pixels, frame)
-        if values.shape != (pixels.rows, pixels.columns):
-            raise VolumeError(VolumeReason.CODEC, "decoded pixels are not Rows x Columns")
-        return (
-            _meaningful_bits(values, pixels)
-            if values.dtype.kind == "u"
-            else values.astype(np.int32)
-        )
+        if pixels.encoded:
+            values = decode_frame(self.data, pixels, frame)
+        else:
+            values = self._native(pixels, frame)
+        return _meaningful_bits(values, pixels)
 
     def _native(self, pixels: PixelFormat, frame: int) -> NDArray[np.unsignedinteger]:
         order = ">" if pixels.transfer_syntax == BIG_ENDIAN else "<"
@@ -63,22 +52,6 @@ class FileContent:
         flat = np.frombuffer(self.data, dtype, count, start)
         return flat.reshape(pixels.rows, pixels.columns)
 
-    def _decoded(self, pixels: PixelFormat, frame: int) -> np.ndarray:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # they quote values
-                if pixels.transfer_syntax in _JPEG_BY_SIMPLEITK:
-                    return _decode_jpeg(self.path, frame)
-                return pixel_array(self.path, index=frame, raw=True)
-        except VolumeError:
-            raise
-        except Exception:
-            # A decoder's error text may quote the file; the reason is all that is told.
-            raise VolumeError(
-                VolumeReason.CODEC,
-                f"pixel data of transfer syntax {pixels.transfer_syntax} cannot be decoded",
-            ) from None
-
 
 def _meaningful_bits(values: np.ndarray, pixels: PixelFormat) -> NDArray[np.int32]:
     """Keep the stored bits alone, signed where the header says so (PS3.5 8.1.1)."""
@@ -91,35 +64,6 @@ def _meaningful_bits(values: np.ndarray, pixels: PixelFormat) -> NDArray[np.int3
     if pixels.signed:
         shifted = shifted.view(f"i{pixels.bits_allocated // 8}")
     return (shifted >> unused if unused else shifted).astype(np.int32)
-
-
-def _decode_jpeg(path: Path, frame: int) -> np.ndarray:
-    """Decode the JPEG family with SimpleITK, from a copy that holds nothing but the pixels.
-
-    The copy has slope 1 and intercept 0, since SimpleITK would apply them itself.
-    """
-    import SimpleITK as sitk  # noqa: N813 (the field's usual name; slow to import)
-
-    source = pydicom.dcmread(path)
-    bare = pydicom.Dataset()
-    for element in source.group_dataset(0x0028):
-        if element.tag not in (0x00281050, 0x00281051, 0x00281052, 0x00281053, 0x00281054):
-            bare.add(element)
-    bare.PixelData = source.PixelData
-    bare["PixelData"].VR = "OB"
-    bare["PixelData"].is_undefined_length = True
-    bare.SOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
-    bare.SOPInstanceUID = "2.25.1"
-    bare.Modality = "OT"
-    bare.file_meta = pydicom.dataset.FileMetaDataset()
-    bare.file_meta.TransferSyntaxUID = source.file_meta.TransferSyntaxUID
-    bare.file_meta.MediaStorageSOPClassUID = bare.SOPClassUID
-    bare.file_meta.MediaStorageSOPInstanceUID = bare.SOPInstanceUID
-    with tempfile.TemporaryDirectory(prefix="chestct-") as folder:
-        copy = Path(folder) / "pixels.dcm"
-        bare.save_as(copy, enforce_file_format=True)
-        values: np.ndarray = sitk.GetArrayFromImage(sitk.ReadImage(str(copy)))
-    return values[frame] if values.ndim == 3 else values
 
 
 def to_hu(stored: NDArray[np.int32], plane: Slice) -> HuArray:

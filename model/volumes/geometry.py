@@ -178,11 +178,11 @@ def _slide(
     part = by - whole
     out = np.full((size, plane.shape[1]), fill_hu, np.float32)
     count = plane.shape[0]
-    out[whole : whole + count] = plane
-    if part > 1e-6:
+    if part < 1e-6:
+        out[whole : whole + count] = plane
+    else:
         # Pixel i of the result lies between source pixels i - whole - 1 and i - whole.
-        inner = (1 - part) * plane[1:] + part * plane[:-1]
-        out[whole + 1 : whole + count] = inner
+        out[whole + 1 : whole + count] = (1 - part) * plane[1:] + part * plane[:-1]
     return np.moveaxis(out, 0, axis)
 
 

@@ -15,16 +15,16 @@ AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
 @dataclass(frozen=True)
 class Plan:
-    """How a series is laid out; rows x columns = 20 x 24 pixels of 0.9 x 0.7 mm by default."""
+    """How a series is laid out; rows x columns = 40 x 48 pixels of 0.9 x 0.7 mm by default."""
 
     slices: int = 16
-    rows: int = 20
-    columns: int = 24
+    rows: int = 40
+    columns: int = 48
     step_mm: float = 2.5
     row_spacing_mm: float = 0.9
     column_spacing_mm: float = 0.7
     orientation: tuple[float, ...] = AXIAL
-    origin: tuple[float, float, float] = (-8.0, -9.0, -20.0)
+    origin: tuple[float, float, float] = (-16.0, -18.0, -20.0)
     slope: float = 1.0
     intercept: float = -1024.0
     signed: bool = False
@@ -106,6 +106,8 @@ def save(series: list[Dataset], folder: Path, *, prefix: str = "im") -> Path:
     """Write a series as files numbered in list order."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, ds in enumerate(series):
+        ds.file_meta.setdefault("MediaStorageSOPClassUID", CTImageStorage)
+        ds.file_meta.setdefault("MediaStorageSOPInstanceUID", generate_uid())
         ds.save_as(folder / f"{prefix}{number:04d}", enforce_file_format=True)
     return folder
 
