@@ -144,7 +144,8 @@ class _Writer:
         if self.chance(_INCIDENTAL_SHARE):
             unsaid += self.say(region.incidental)
         body = unsaid + said if self.chance(_DENIED_FIRST_SHARE) else said + unsaid
-        opening = [text] if body and (text := draw(region.opening, {}, self.rng)) else []
+        plain = None if self.case.acquisition.contrast else "Since no contrast was given"
+        opening = self.say(region.opening, unenhanced=plain) if body else []
         return opening + body
 
     def _statement(self, statement: Statement) -> list[str]:

@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 
 from configs.contracts import SYNTHETIC_NOTICE
+from configs.convention import load_convention
+from labeler import load_labeler
+from labeler.scoring import score
 from pipelines.synthetic.case import Acquisition, Case, Course, Idiom, Patient, PlannedFinding, Side
 from pipelines.synthetic.hospital import plan
 from pipelines.synthetic.kinds import KINDS
@@ -141,3 +144,28 @@ def test_an_unknown_finding_is_refused() -> None:
 def test_reports_vary(archive: list[Case]) -> None:
     texts = {write_report(one, None) for one in archive}
     assert len(texts) == len(archive)
+
+
+def test_contrast_is_told_as_it_was_given() -> None:
+    for seed in range(80):
+        one = case(NODULE, idiom=Idiom.TR_EN, seed=seed)
+        given = replace(one, acquisition=replace(one.acquisition, contrast=True))
+        assert "no contrast" not in write_report(given, None)
+
+
+@pytest.mark.parametrize("idiom", list(Idiom))
+def test_the_labeler_reads_what_the_reports_state(archive: list[Case], idiom: Idiom) -> None:
+    labeler = load_labeler()
+    rules = load_convention("ct_rate").labels
+    kinds = {label: rule.findings[0] for label, rule in rules.items()}
+    read, stated = [], []
+    for one in archive:
+        if one.idiom is not idiom:
+            continue
+        labels = labeler.label(write_report(one, None)).labels
+        told = {s.finding.finding for s in statements(one) if s.manner is not Manner.RESOLVED}
+        read.append([labels[name] == 1 for name in kinds])
+        stated.append([finding in told for finding in kinds.values()])
+    figures = score(np.array(read), np.array(stated), list(kinds), resamples=1)
+    assert figures.macro.recall.value > 0.95
+    assert figures.macro.f1.value > 0.9
