@@ -88,7 +88,8 @@ def table(truth: pd.DataFrame, guess: pd.DataFrame) -> pd.DataFrame:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Print the table for a file of reports."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("reports", type=Path)
     parser.add_argument("--convention", default="rad_chestct")
     arguments = parser.parse_args()
