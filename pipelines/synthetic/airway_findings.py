@@ -123,8 +123,8 @@ def draw_peribronchial_thickening(
         if finding.side not in (side, Side.BILATERAL):
             continue
         radii = airway_radius(tree)
-        draw_tree(chest.canvas, tree, radii + wall, 15.0)
-        draw_tree(chest.canvas, tree, radii, -970.0)
+        draw_tree(chest.canvas, chest.lungs, tree, radii + wall, 15.0)
+        draw_tree(chest.canvas, chest.lungs, tree, radii, -970.0)
         boxes.append(box_of(tree.stop, wall))
     return united(boxes)
 
@@ -148,15 +148,16 @@ def draw_bronchiectasis(
         lumen *= rng.uniform(0.7, 1.4, len(lumen))
     if not finding.visible:
         lumen = airway_radius(chosen) * 1.25
-    draw_tree(chest.canvas, chosen, lumen + 1.5, 10.0)
-    draw_tree(chest.canvas, chosen, lumen, -975.0)
+    draw_tree(chest.canvas, chest.lungs, chosen, lumen + 1.5, 10.0)
+    draw_tree(chest.canvas, chest.lungs, chosen, lumen, -975.0)
     if finding.texture == "cystic" and finding.visible:
         _draw_cysts(chest, chosen, rng, marked)
     return box_of(chosen.stop, 4.0)
 
 
 def _draw_cysts(chest: Chest, tree: Tree, rng: np.random.Generator, marked: float) -> None:
-    ends = tree.stop[rng.permutation(len(tree.stop))[:22]]
+    ends = tree.stop[chest.lungs.depth_at(tree.stop) > 4.0]
+    ends = ends[rng.permutation(len(ends))[:22]]
     radii = rng.uniform(3.5, 6.0, len(ends)) * (1 + 0.3 * marked)
     chest.canvas.stamp(ends, radii + 1.4, 15.0)
     chest.canvas.stamp(ends, radii, -970.0)

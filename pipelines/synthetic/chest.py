@@ -81,7 +81,7 @@ def _draw_healthy(case: Case, patient: build.Build, field: scanner.Field) -> Che
     lungs.draw_lungs(canvas, patient, lung, seed)
     mediastinum.draw_mediastinum(canvas, patient)
     grown = trees.grow_trees(patient, lung, seed)
-    trees.draw_trees(canvas, patient, grown)
+    trees.draw_trees(canvas, patient, lung, grown)
     chest = Chest(canvas, patient, lung, grown)
     _draw_variants(chest, case)
     return chest

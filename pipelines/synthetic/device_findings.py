@@ -67,14 +67,14 @@ def _draw_wires(chest: Chest, rng: np.random.Generator) -> Box | None:
         angle = np.linspace(0, 2 * np.pi, 60)
         ring = np.stack(
             [
-                11 * np.cos(angle),
-                y + 8 * np.sin(angle),
+                18 * np.cos(angle),
+                y + 9.5 * np.sin(angle),
                 np.full(60, z) + rng.normal(0, 1) + 3 * np.cos(angle),
             ],
             axis=1,
         )
-        chest.canvas.stamp(ring, np.full(60, 1.3), _METAL_HU)
-        boxes.append(box_of(ring, 1.3))
+        chest.canvas.stamp(ring, np.full(60, 1.7), _METAL_HU)
+        boxes.append(box_of(ring, 1.7))
     return united(boxes)
 
 

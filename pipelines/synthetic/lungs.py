@@ -51,6 +51,20 @@ class Lungs:
         """Which voxels belong to the right lung."""
         return self.lobe < 3
 
+    def depth_at(self, points: NDArray[np.float64]) -> Array:
+        """How deep points (n, 3) lie below the pleura; negative outside the lungs."""
+        region = self.region
+        depths = np.full(len(points), -np.inf)
+        index = []
+        inside = np.ones(len(points), dtype=bool)
+        for number, axis in enumerate((region.x.ravel(), region.y.ravel(), region.z.ravel())):
+            place = np.rint((points[:, number] - axis[0]) / (axis[1] - axis[0])).astype(int)
+            inside &= (place >= 0) & (place < axis.size)
+            index.append(place)
+        x, y, z = (place[inside] for place in index)
+        depths[inside] = self.depth[z, y, x]
+        return depths
+
     def chosen(self, lobe: str | None, side: Side) -> NDArray[np.bool_]:
         """Which of `points` lie in a lobe, a lung, or either lung."""
         if lobe is not None:

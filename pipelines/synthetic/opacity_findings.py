@@ -34,7 +34,7 @@ def draw_consolidation(
         near = np.linalg.norm((tree.start + tree.stop) / 2 - place, axis=1) < radius
         bronchi = tree.kept(near)
         if len(bronchi.leaves):
-            draw_tree(canvas, bronchi, np.maximum(1.4, airway_radius(bronchi)), -930.0)
+            draw_tree(canvas, chest.lungs, bronchi, np.maximum(1.4, airway_radius(bronchi)), -930.0)
     return mask_box(region, cover)
 
 

@@ -3,8 +3,9 @@
 import numpy as np
 
 from pipelines.synthetic.anatomy import Chest, mask_box, united
-from pipelines.synthetic.canvas import Box, soft_noise
+from pipelines.synthetic.canvas import Box, soft_noise, soft_union
 from pipelines.synthetic.case import PlannedFinding, Side
+from pipelines.synthetic.lungs import dome_height
 
 _FLUID_HU = 10.0
 
@@ -33,24 +34,25 @@ def draw_pleural_effusion(
 def _draw_fluid(chest: Chest, side: Side, thickness: float, rng: np.random.Generator) -> Box | None:
     region = chest.lungs.region
     lung = chest.lungs.mask(None, side)
-    reach = 1.1 * thickness + 22  # how high above the base the fluid climbs along the back
-    upwards = np.clip((-118 + 2.6 * reach - region.z) / (2.6 * reach), 0, 1) ** 0.55
-    front = 72 - 1.9 * thickness - 18  # where the crescent's tip ends at the side wall
-    backwards = np.clip((region.y - front) / (82 - front), 0, 1) ** 0.8
-    level = thickness * upwards * backwards
-    basal = np.clip((region.y + 30) / 90, 0, 1) * 0.45 * thickness  # under the lung
-    below = basal - np.maximum(chest.lungs.depth, 0) * np.where(region.z < -60, 1, 99)
-    distance = np.minimum(chest.lungs.wall - level, -below).astype(np.float32)
-    distance = np.where(upwards * backwards > 0, distance, 9.0).astype(np.float32)
+    height = 2.8 * thickness + 50  # how far the fluid climbs along the back
+    upwards = np.clip((height - 125 - region.z) / height, 0, 1) ** 0.6
+    front = 42 - 1.9 * thickness  # the crescent ends here at the side wall
+    backwards = np.clip((region.y - front) / (84 - front), 0, 1)
+    behind = chest.lungs.wall - thickness * upwards * backwards
+    # Some fluid lies between lung and diaphragm, most of it towards the back.
+    above = (region.z - dome_height(chest.build, region.x, region.y)) * 0.8
+    beneath = above - 0.5 * thickness * np.clip((region.y + 40) / 110, 0, 1)
+    distance = soft_union(behind, beneath, 0.5 * thickness)
+    distance = np.where(upwards * backwards > 0, distance, np.maximum(beneath, 0.5))
     cover = np.clip(0.5 - distance / (1.2 * chest.canvas.edge), 0, 1) * lung
     if thickness > 16:
         # Lung that the fluid presses on loses its air.
-        rim = np.clip((4 + 0.22 * thickness - distance) / 4, 0, 1) * np.clip(-distance + 99, 0, 1)
-        rim = rim * lung * (backwards > 0.1) * np.clip(upwards * 2, 0, 1)
+        rim = np.clip((3 + 0.2 * thickness - distance) / 4, 0, 1) * lung
+        rim = rim * np.clip(4 * backwards, 0, 1) * np.clip(4 * upwards, 0, 1)
         rough = np.clip(0.8 + 0.25 * soft_noise(rng, region, 9.0), 0, 1)
-        chest.canvas.paint(region, (rim * rough).astype(np.float32), chest.build.tissue + 10)
-    chest.canvas.paint(region, cover.astype(np.float32), _FLUID_HU)
-    return mask_box(region, cover.astype(np.float32))
+        chest.canvas.paint(region, rim * rough, chest.build.tissue + 10)
+    chest.canvas.paint(region, cover, _FLUID_HU)
+    return mask_box(region, cover)
 
 
 def draw_pneumothorax(

@@ -4,7 +4,7 @@ import numpy as np
 
 from pipelines.synthetic.anatomy import Chest, mask_box, united
 from pipelines.synthetic.build import strength
-from pipelines.synthetic.canvas import Array, Box, box_of, soft_noise
+from pipelines.synthetic.canvas import Box, box_of, soft_noise
 from pipelines.synthetic.case import PlannedFinding
 
 
@@ -56,25 +56,12 @@ def _draw_bands(chest: Chest, finding: PlannedFinding, rng: np.random.Generator)
         across = np.cross(way, rng.normal(size=3))
         across *= rng.uniform(4, 8) / np.linalg.norm(across)
         plate = np.concatenate([line + across * t for t in np.linspace(-1, 1, 9)])
-        plate = plate[_within(chest, plate)]
+        plate = plate[chest.lungs.depth_at(plate) > 0]
         radius = 1.7 if finding.visible else 0.6
         chest.canvas.stamp(plate, np.full(len(plate), radius), 0.0)
         if len(plate):
             boxes.append(box_of(plate, radius))
     return united(boxes)
-
-
-def _within(chest: Chest, points: Array) -> Array:
-    """Which points lie in the lung."""
-    region = chest.lungs.region
-    steps = chest.canvas.step
-    firsts = (region.x.ravel()[0], region.y.ravel()[0], region.z.ravel()[0])
-    index = [np.rint((points[:, i] - firsts[i]) / steps[i]).astype(int) for i in range(3)]
-    inside = np.ones(len(points), dtype=bool)
-    for place, size in zip(index, region.shape[::-1], strict=True):
-        inside &= (place >= 0) & (place < size)
-    inside[inside] = chest.lungs.cover[index[2][inside], index[1][inside], index[0][inside]] > 0.4
-    return inside
 
 
 def _draw_reticulation(

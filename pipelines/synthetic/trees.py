@@ -13,6 +13,7 @@ from pipelines.synthetic.case import Side
 from pipelines.synthetic.lungs import Lungs
 
 _LEAVES = {"artery": 340, "vein": 260}
+_TRUNK = 60  # a segment with so many leaves is a trunk
 _AIRWAY_LEAST = 10  # an airway is drawn while at least so many arterial leaves lie beyond it
 
 
@@ -109,17 +110,17 @@ def _beside(tree: Tree) -> Tree:
     return Tree(tree.start + aside, tree.stop + aside, tree.leaves, tree.lobe)
 
 
-def draw_trees(canvas: Canvas, build: Build, trees: Trees) -> None:
+def draw_trees(canvas: Canvas, build: Build, lungs: Lungs, trees: Trees) -> None:
     """Draw arteries, veins, and the airways with their walls."""
     for tree in trees.veins:
-        draw_tree(canvas, tree, tree.radius(6.5), build.blood)
+        draw_tree(canvas, lungs, tree, tree.radius(6.5), build.blood)
     for tree in trees.arteries:
-        draw_tree(canvas, tree, tree.radius(7.5), build.venous_blood)
+        draw_tree(canvas, lungs, tree, tree.radius(7.5), build.venous_blood)
     for tree in trees.airways:
         radii = airway_radius(tree)
-        draw_tree(canvas, tree, radii + np.maximum(0.7, 0.16 * radii), -20.0)
+        draw_tree(canvas, lungs, tree, radii + np.maximum(0.7, 0.16 * radii), -20.0)
     for tree in trees.airways:
-        draw_tree(canvas, tree, airway_radius(tree), -975.0)
+        draw_tree(canvas, lungs, tree, airway_radius(tree), -975.0)
 
 
 def airway_radius(tree: Tree) -> NDArray[np.float64]:
@@ -127,10 +128,16 @@ def airway_radius(tree: Tree) -> NDArray[np.float64]:
     return np.maximum(0.9, 5.2 * (tree.leaves / _LEAVES["artery"] * 1.6) ** 0.5)
 
 
-def draw_tree(canvas: Canvas, tree: Tree, radii: NDArray[np.float64], hu: float) -> None:
-    """Stamp a tree: thick and thin segments apart, so that thin ones cost little."""
+def draw_tree(
+    canvas: Canvas, lungs: Lungs, tree: Tree, radii: NDArray[np.float64], hu: float
+) -> None:
+    """Stamp a tree: thick and thin segments apart, so that thin ones cost little.
+
+    Only trunks may leave the lung, towards the hilum.
+    """
     points, owner = tree.samples(0.75 * min(canvas.step[0], canvas.step[2]))
-    sizes = radii[owner]
+    kept = (lungs.depth_at(points) > 0) | (tree.leaves[owner] >= _TRUNK)
+    points, sizes = points[kept], radii[owner[kept]]
     edges = (0.0, 1.6, 3.2, np.inf)
     for low, high in pairwise(edges):
         chosen = (sizes >= low) & (sizes < high)
