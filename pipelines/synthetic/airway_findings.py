@@ -106,7 +106,7 @@ def draw_septal_thickening(
     outer = np.clip((36 + 12 * marked - chest.lungs.depth[inner]) / 12, 0, 1)
     extent = base * outer * lung * (1.0 if finding.visible else 0.25)
     airy = np.clip((-250 - chest.canvas.hu[region.place]) / 300, 0, 1)
-    chest.canvas.paint(region, (net * broken * extent * airy * 0.85).astype(np.float32), -60.0)
+    chest.canvas.paint(region, (net * broken * extent * airy * 0.8).astype(np.float32), -150.0)
     chest.canvas.add(region, (extent * airy * np.float32(30)).astype(np.float32))
     return mask_box(region, extent.astype(np.float32))
 
@@ -115,7 +115,7 @@ def draw_peribronchial_thickening(
     chest: Chest, finding: PlannedFinding, rng: np.random.Generator
 ) -> Box | None:
     """Thick walls around every airway of the side."""
-    wall = (2.4 + 1.5 * strength(finding)) * rng.uniform(0.9, 1.1)
+    wall = (3.0 + 1.8 * strength(finding)) * rng.uniform(0.9, 1.1)
     if not finding.visible:
         wall = 0.6
     boxes = []
@@ -143,7 +143,7 @@ def draw_bronchiectasis(
     chosen = beyond.kept(rng.random(len(beyond.leaves)) < 0.55 + 0.3 * marked)
     if not len(chosen.leaves) or not finding.visible:
         chosen = tree
-    lumen = np.full(len(chosen.leaves), 2.6 + 1.6 * max(marked, 0))
+    lumen = np.full(len(chosen.leaves), 3.0 + 1.8 * max(marked, 0))
     if finding.texture == "varicose":
         lumen *= rng.uniform(0.7, 1.4, len(lumen))
     if not finding.visible:
@@ -157,7 +157,7 @@ def draw_bronchiectasis(
 
 def _draw_cysts(chest: Chest, tree: Tree, rng: np.random.Generator, marked: float) -> None:
     ends = tree.stop[chest.lungs.depth_at(tree.stop) > 4.0]
-    ends = ends[rng.permutation(len(ends))[:22]]
-    radii = rng.uniform(3.5, 6.0, len(ends)) * (1 + 0.3 * marked)
+    ends = ends[rng.permutation(len(ends))[:30]]
+    radii = rng.uniform(4.0, 7.0, len(ends)) * (1 + 0.35 * marked)
     chest.canvas.stamp(ends, radii + 1.4, 15.0)
     chest.canvas.stamp(ends, radii, -970.0)

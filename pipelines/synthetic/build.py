@@ -35,6 +35,8 @@ class Build:
     aorta: float  # scale of the aorta's calibre
     tortuosity: float
     fissure: float  # offset of the fissures
+    vessel: float  # scale of the lung vessels' calibre
+    fluid: float  # HU of effusions and other clear fluid
     spine_curve: float
 
 
@@ -56,8 +58,8 @@ def build_of(case: Case) -> Build:
         venous_blood=blood * day.uniform(0.75, 1.3) if contrast else blood,
         muscle=body.uniform(45, 60) + 10 * contrast,
         tissue=day.uniform(70, 100) if contrast else day.uniform(30, 45),
-        lung=day.uniform(-885, -840) + 3.0 * deflation,
-        haze=day.uniform(70, 170) if "gravity_haze" in case.variants else day.uniform(10, 50),
+        lung=day.uniform(-885, -815) + 3.0 * deflation,
+        haze=day.uniform(90, 260) if "gravity_haze" in case.variants else day.uniform(10, 50),
         bone=body.uniform(150, 260) - 1.2 * (case.patient.age_years - 60),
         heart=body.uniform(0.88, 1.03),
         heart_fat=body.uniform(2, 5) + 5.0 * ("epicardial_fat" in case.variants),
@@ -70,6 +72,8 @@ def build_of(case: Case) -> Build:
         aorta=body.uniform(0.88, 1.12),
         tortuosity=body.uniform(5, 12) if "tortuous_aorta" in case.variants else 0.0,
         fissure=body.normal(0, 6),
+        vessel=1 + 0.3 * ("plethora" in case.variants) - 0.2 * ("oligaemia" in case.variants),
+        fluid=day.uniform(2, 24),
         spine_curve=body.normal(0, 5),
     )
     for finding in case.present:

@@ -77,7 +77,7 @@ def _draw_healthy(case: Case, patient: build.Build, field: scanner.Field) -> Che
     canvas, seed = field.canvas, case.patient.seed
     body.draw_body(canvas, patient, case.variants, seed)
     lung = lungs.find_lungs(canvas, patient)
-    lungs.draw_abdomen(canvas, patient, seed)
+    lungs.draw_abdomen(canvas, patient, case.variants, seed)
     lungs.draw_lungs(canvas, patient, lung, seed)
     mediastinum.draw_mediastinum(canvas, patient)
     grown = trees.grow_trees(patient, lung, seed)

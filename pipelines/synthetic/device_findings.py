@@ -88,10 +88,16 @@ def _draw_stent(chest: Chest) -> Box | None:
 
 def draw_leads(chest: Chest, rng: np.random.Generator) -> None:
     """A look-alike: electrodes and wires on the skin, outside the patient."""
-    for x, z in ((-70.0, 80.0), (70.0, 84.0), (60.0, -60.0), (-30.0, -40.0)):
+    for x, z in (
+        (-70.0, 80.0),
+        (70.0, 84.0),
+        (60.0, -60.0),
+        (-30.0, -40.0),
+        (90.0, -10.0),
+    ):
         x, z = x + rng.normal(0, 8), z + rng.normal(0, 8)
         y = skin_front(chest.build, x, z) - 2
-        chest.canvas.ellipsoid((x, y, z), (7.0, 2.0, 7.0), 1200.0)
+        chest.canvas.ellipsoid((x, y, z), (8.0, 4.5, 8.0), _METAL_HU)
         side = polyline((x, y - 3, z), (x * 1.5, y + 12, z + 30), (x * 1.2, y + 6, z + 75))
         wire = smooth_path(side, 1.0)
-        chest.canvas.stamp(wire, np.full(len(wire), 1.0), 1600.0)
+        chest.canvas.stamp(wire, np.full(len(wire), 1.6), _METAL_HU)

@@ -38,9 +38,13 @@ _VARIANT_RATES = {
     "calcified_nodes": 0.12,
     "normal_nodes": 0.6,
     "azygos_fissure": 0.05,
-    "ecg_leads": 0.35,
+    "ecg_leads": 0.5,
+    "full_stomach": 0.35,
+    "liver_cyst": 0.3,
+    "plethora": 0.25,
+    "oligaemia": 0.2,
     "gravity_haze": 0.35,
-    "expiration": 0.18,
+    "expiration": 0.25,
     "hyperinflation": 0.18,
     "epicardial_fat": 0.3,
     "pleural_fat": 0.25,
@@ -48,6 +52,7 @@ _VARIANT_RATES = {
     "arms_down": 0.12,
     "breathing_blur": 0.12,
 }
+_EXCLUSIVE = (("expiration", "hyperinflation"), ("plethora", "oligaemia"))
 _AGEING_VARIANTS = {"cartilage_calcification": 0.7, "osteophytes": 0.6}
 
 
@@ -93,8 +98,9 @@ def _person(rng: np.random.Generator, number: int) -> _Person:
     ageing = float(np.clip((age - 35) / 40, 0, 1))
     rates = _VARIANT_RATES | {name: rate * ageing for name, rate in _AGEING_VARIANTS.items()}
     variants = tuple(name for name, rate in rates.items() if rng.random() < rate)
-    if "expiration" in variants:
-        variants = tuple(name for name in variants if name != "hyperinflation")
+    for stays, goes in _EXCLUSIVE:
+        if stays in variants:
+            variants = tuple(name for name in variants if name != goes)
     idiom = Idiom.US if rng.random() < 0.5 else Idiom.TR_EN
     return _Person(patient, frozenset(traits), variants, idiom)
 

@@ -83,8 +83,8 @@ def _side(rng: np.random.Generator, bilateral: float) -> Side:
 
 
 def _nodules(rng: np.random.Generator) -> list[PlannedFinding]:
-    number = int(rng.choice([1, 2, 3, 5, 8, 12], p=[0.3, 0.18, 0.14, 0.15, 0.13, 0.1]))
-    sizes = np.clip(rng.lognormal(np.log(13), 0.4, number), 6, 29)
+    number = int(rng.choice([1, 2, 3, 6, 10, 16], p=[0.25, 0.15, 0.12, 0.16, 0.18, 0.14]))
+    sizes = np.clip(rng.lognormal(np.log(16), 0.35, number), 6, 29)
     grade = ("mild", "moderate", "severe")[int(np.digitize(sizes.max(), [8, 16]))]
     if number > 3:
         finding = planned(
@@ -143,7 +143,7 @@ def _consolidation(rng: np.random.Generator) -> list[PlannedFinding]:
             side_of(lobe),
             _severity(rng),
             lobe=lobe,
-            size_mm=rng.uniform(35, 90),
+            size_mm=rng.uniform(45, 105),
             texture="air_bronchogram",
         )
         for lobe in _lobes(rng, 1 + int(rng.random() < 0.3))
@@ -170,8 +170,8 @@ def _pleural_effusion(rng: np.random.Generator) -> list[PlannedFinding]:
 
 
 def _pericardial_effusion(rng: np.random.Generator) -> list[PlannedFinding]:
-    thickness = rng.uniform(7, 28)
-    severity = SEVERITIES[int(np.digitize(thickness, [11, 20]))]
+    thickness = rng.uniform(7, 24)
+    severity = SEVERITIES[int(np.digitize(thickness, [10, 18]))]
     return [planned(rng, "pericardial_effusion", Side.MIDLINE, severity, size_mm=thickness)]
 
 
@@ -192,8 +192,8 @@ def _arterial_calcification(rng: np.random.Generator) -> list[PlannedFinding]:
 def _lymphadenopathy(rng: np.random.Generator) -> list[PlannedFinding]:
     station = _choose(rng, {"mediastinal": 6, "hilar": 2, "axillary": 2})
     side = Side.MIDLINE if station == "mediastinal" else _side(rng, bilateral=0.4)
-    size = float(np.clip(rng.lognormal(np.log(17), 0.28), 11, 34))
-    severity = SEVERITIES[int(np.digitize(size, [14, 21]))]
+    size = float(np.clip(rng.lognormal(np.log(21), 0.28), 11, 38))
+    severity = SEVERITIES[int(np.digitize(size, [15, 24]))]
     return [
         planned(
             rng,
@@ -202,14 +202,14 @@ def _lymphadenopathy(rng: np.random.Generator) -> list[PlannedFinding]:
             severity,
             size_mm=size,
             texture=station,
-            count=int(rng.integers(2, 8)),
+            count=int(rng.integers(3, 9)),
         )
     ]
 
 
 def _hiatal_hernia(rng: np.random.Generator) -> list[PlannedFinding]:
-    size = rng.uniform(30, 85)
-    severity = SEVERITIES[int(np.digitize(size, [40, 62]))]
+    size = rng.uniform(35, 95)
+    severity = SEVERITIES[int(np.digitize(size, [45, 70]))]
     return [planned(rng, "hiatal_hernia", Side.MIDLINE, severity, size_mm=size)]
 
 
@@ -217,7 +217,7 @@ def _bronchiectasis(rng: np.random.Generator) -> list[PlannedFinding]:
     texture = _choose(rng, {"cylindrical": 4, "varicose": 2, "cystic": 3})
     return [
         planned(rng, "bronchiectasis", side_of(lobe), _severity(rng), lobe=lobe, texture=texture)
-        for lobe in _lobes(rng, int(rng.integers(1, 4)))
+        for lobe in _lobes(rng, int(rng.integers(2, 5)))
     ]
 
 
@@ -272,7 +272,7 @@ def _pneumothorax(rng: np.random.Generator) -> list[PlannedFinding]:
 
 
 KINDS: dict[str, Kind] = {
-    "nodule": Kind(0.42, True, ("cancer", "smoker"), _nodules),
+    "nodule": Kind(0.36, True, ("cancer", "smoker"), _nodules),
     "mass": Kind(0.08, True, ("cancer", "smoker"), _mass),
     "emphysema": Kind(0.22, True, ("smoker",), _emphysema),
     "ground_glass": Kind(0.30, False, ("infection", "heart_failure"), _ground_glass),
@@ -280,16 +280,16 @@ KINDS: dict[str, Kind] = {
     "atelectasis": Kind(0.27, False, ("heart_failure", "cancer"), _atelectasis),
     "pleural_effusion": Kind(0.18, False, ("heart_failure", "infection"), _pleural_effusion),
     "pericardial_effusion": Kind(0.13, False, ("heart_failure",), _pericardial_effusion),
-    "cardiomegaly": Kind(0.18, True, ("heart_failure", "elderly"), _cardiomegaly),
-    "coronary_calcification": Kind(0.25, True, ("elderly", "smoker"), _coronary_calcification),
-    "arterial_calcification": Kind(0.29, True, ("elderly", "smoker"), _arterial_calcification),
+    "cardiomegaly": Kind(0.15, True, ("heart_failure", "elderly"), _cardiomegaly),
+    "coronary_calcification": Kind(0.19, True, ("elderly", "smoker"), _coronary_calcification),
+    "arterial_calcification": Kind(0.21, True, ("elderly", "smoker"), _arterial_calcification),
     "lymphadenopathy": Kind(0.27, False, ("cancer", "infection"), _lymphadenopathy),
     "hiatal_hernia": Kind(0.15, True, ("elderly",), _hiatal_hernia),
-    "bronchiectasis": Kind(0.15, True, ("airways",), _bronchiectasis),
-    "peribronchial_thickening": Kind(0.15, False, ("airways", "smoker"), _peribronchial_thickening),
-    "septal_thickening": Kind(0.14, False, ("heart_failure",), _septal_thickening),
-    "mosaic_attenuation": Kind(0.13, False, ("airways",), _mosaic_attenuation),
-    "fibrotic_sequela": Kind(0.26, True, ("elderly", "infection"), _fibrotic_sequela),
-    "medical_device": Kind(0.16, True, ("cancer", "elderly"), _medical_device),
+    "bronchiectasis": Kind(0.16, True, ("airways",), _bronchiectasis),
+    "peribronchial_thickening": Kind(0.17, False, ("airways", "smoker"), _peribronchial_thickening),
+    "septal_thickening": Kind(0.17, False, ("heart_failure",), _septal_thickening),
+    "mosaic_attenuation": Kind(0.16, False, ("airways",), _mosaic_attenuation),
+    "fibrotic_sequela": Kind(0.21, True, ("elderly", "infection"), _fibrotic_sequela),
+    "medical_device": Kind(0.12, True, ("cancer", "elderly"), _medical_device),
     "pneumothorax": Kind(0.06, False, ("smoker",), _pneumothorax),
 }

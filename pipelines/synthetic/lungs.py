@@ -150,7 +150,7 @@ def _lobes(build: Build, x: Array, y: Array, z: Array) -> NDArray[np.uint8]:
     return np.asarray(np.where(x < build.shift, right, left), dtype=np.uint8)
 
 
-def draw_abdomen(canvas: Canvas, build: Build, seed: int) -> None:
+def draw_abdomen(canvas: Canvas, build: Build, variants: tuple[str, ...], seed: int) -> None:
     """Draw the diaphragm, liver, stomach and spleen."""
     rng = np.random.default_rng([seed, 2])
     top = max(build.dome_left, build.dome_right) + 24
@@ -167,10 +167,18 @@ def draw_abdomen(canvas: Canvas, build: Build, seed: int) -> None:
     canvas.paint(region, canvas.cover(liver.astype(np.float32)), 58.0 + 0.7 * enhanced)
     spleen = np.maximum(ellipsoid(region, (88, 42, -122), (32, 42, 46)), below + 2.0)
     canvas.paint(region, canvas.cover(spleen.astype(np.float32)), 50.0 + enhanced)
-    stomach = np.maximum(ellipsoid(region, (62, -26, -118), (42, 46, 40)), below + 3.0)
+    if "liver_cyst" in variants:
+        for _ in range(int(rng.integers(1, 4))):
+            centre = (rng.uniform(-90, -30), rng.uniform(-45, 40), rng.uniform(-135, -95))
+            radius = rng.uniform(9, 30)
+            cyst = np.maximum(ellipsoid(region, centre, (radius,) * 3), liver + 2.0)
+            canvas.paint(region, canvas.cover(cyst), build.fluid)
+    size = rng.uniform(1.05, 1.4) if "full_stomach" in variants else rng.uniform(0.7, 1.0)
+    radii = (42 * size, 46 * size, 40 * size)
+    stomach = np.maximum(ellipsoid(region, (62, -26, -118), radii), below + 3.0)
     canvas.paint(region, canvas.cover(stomach.astype(np.float32)), 40.0)
-    level = -30 + rng.uniform(-14, 14)
-    content = np.where(region.y < level, -980.0, 22.0).astype(np.float32)
+    level = -26 - 34 * size * rng.uniform(0.0, 1.1)
+    content = np.where(region.y < level, -980.0, build.fluid).astype(np.float32)
     canvas.paint(region, canvas.cover((stomach + 4.0).astype(np.float32)), content)
     muscle = np.maximum(inside, np.abs(under + 1.0) - 1.2).astype(np.float32)
     canvas.paint(region, canvas.cover(muscle), build.muscle)

@@ -69,7 +69,7 @@ def draw_hiatal_hernia(
     canvas = chest.canvas
     canvas.paint(region, canvas.cover(distance - 1.0), chest.build.muscle)
     level = centre[1] - radius * rng.uniform(-0.1, 0.3)
-    air = rng.random() < 0.75
+    air = rng.random() < 0.85
     fat_side = np.where(region.x > centre[0] + 0.5 * radius, FAT_HU, 25.0)
     content = np.where(region.y < level, -950.0, 25.0) if air else fat_side + 0 * region.y
     inside = canvas.cover(distance + min(4.5, 0.3 * radius))
@@ -89,12 +89,12 @@ def draw_coronary_calcification(
     boxes = []
     for name in names[: finding.count]:
         path = courses[name]
-        share = 0.3 + 0.25 * max(marked, 0)
+        share = 0.4 + 0.3 * max(marked, 0)
         near = np.linspace(0, 1, len(path)) < rng.uniform(0.65, 0.95)
         runs = np.convolve(rng.normal(size=len(path)), np.ones(4) / 2, mode="same")
         chosen = near & (runs > np.quantile(runs, 1 - share))
         points = path[chosen] + rng.normal(0, 0.4, (int(chosen.sum()), 3))
-        radii = rng.uniform(1.5, 2.3 + 0.9 * max(marked, 0), len(points))
+        radii = rng.uniform(1.9, 2.9 + 1.0 * max(marked, 0), len(points))
         if not finding.visible:
             points, radii = points[:1], radii[:1] * 0.5
         if len(points):
@@ -115,13 +115,13 @@ def draw_arterial_calcification(
     kept = np.flatnonzero((path[:, 2] > low) & (path[:, 2] < high) & beyond)
     arch = path[kept, 2] > 38
     weights = np.where(arch, 3.0, 1.0)
-    plaques = int(9 + 20 * max(marked, 0)) if finding.visible else 1
+    plaques = int(14 + 30 * max(marked, 0)) if finding.visible else 1
     points, sizes = [], []
     for place in rng.choice(kept, plaques, p=weights / weights.sum()):
         centre = path[place]
         along = path[min(place + 1, len(path) - 1)] - path[place - 1]
         points.append(_arc(rng, centre, along / np.linalg.norm(along), radius))
-        size = rng.uniform(1.5, 2.6) if finding.visible else 0.6
+        size = rng.uniform(1.9, 3.3) if finding.visible else 0.6
         sizes.append(np.full(len(points[-1]), size))
     plaque = np.concatenate(points)
     chest.canvas.stamp(plaque, np.concatenate(sizes), float(rng.uniform(650, 1000)))
@@ -138,7 +138,7 @@ def _arc(
     across = np.cross(along, rng.normal(size=3))
     across /= np.linalg.norm(across)
     other = np.cross(along, across)
-    angles = np.linspace(0, rng.uniform(0.3, 1.1), 6)
+    angles = np.linspace(0, rng.uniform(0.4, 1.6), 8)
     lift = rng.uniform(-3, 3) * along
     ring = np.cos(angles)[:, None] * across + np.sin(angles)[:, None] * other
     return np.asarray(centre + radius * ring + lift)

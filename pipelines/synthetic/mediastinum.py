@@ -226,7 +226,7 @@ def _draw_heart(canvas: Canvas, build: Build) -> None:
     floor = (heart_point(build, (0, 0, -88))[2] - fluid - region.z).astype(np.float32)
     canvas.paint(region, canvas.cover(np.maximum(sac - fluid - 1.2, floor)), 35.0)
     if fluid:
-        canvas.paint(region, canvas.cover(np.maximum(sac - fluid, floor)), 12.0)
+        canvas.paint(region, canvas.cover(np.maximum(sac - fluid, floor)), build.fluid)
     canvas.paint(region, canvas.cover(np.maximum(sac, floor)), FAT_HU)
     for name, (place, radii, wall) in chambers(build).items():
         distance = ellipsoid(region, place, radii)

@@ -75,7 +75,7 @@ def draw_atelectasis(chest: Chest, finding: PlannedFinding, rng: np.random.Gener
     rough = soft_noise(rng, region, 14.0)
     if finding.texture == "dependent":
         behind = np.clip((region.y - 20) / 15, 0, 1) * np.clip((25 - region.z) / 25, 0, 1)
-        thickness = 9 + 9 * marked + 3.5 * rough
+        thickness = 12 + 11 * marked + 3.5 * rough
         field = (thickness - chest.lungs.wall[inner]) / 4
         cover = np.clip(field, 0, 1) * behind * lung * (0.9 if finding.visible else 0.2)
         hu = -60.0
@@ -121,8 +121,8 @@ def _draw_plates(chest: Chest, finding: PlannedFinding, rng: np.random.Generator
         x, y, z = region.x - centre[0], region.y - centre[1], region.z - centre[2]
         tilt = rng.normal(0, 0.18, 2)
         sheet = np.abs(z + tilt[0] * x + tilt[1] * y + 1.5 * soft_noise(rng, region, 20.0))
-        outline = np.sqrt((x / 27) ** 2 + (y / 16) ** 2) * 20 - 20
-        thickness = 1.8 + 1.4 * marked if finding.visible else 0.5
+        outline = np.sqrt((x / 30) ** 2 + (y / 20) ** 2) * 24 - 24
+        thickness = 2.1 + 1.6 * marked if finding.visible else 0.5
         distance = np.maximum(sheet - thickness, outline).astype(np.float32)
         width = max(chest.canvas.edge, 0.7 * chest.canvas.step[2])
         cover = (

@@ -7,8 +7,6 @@ from pipelines.synthetic.canvas import Box, soft_noise, soft_union
 from pipelines.synthetic.case import PlannedFinding, Side
 from pipelines.synthetic.lungs import dome_height
 
-_FLUID_HU = 10.0
-
 
 def _sides(side: Side) -> tuple[Side, ...]:
     return (Side.RIGHT, Side.LEFT) if side is Side.BILATERAL else (side,)
@@ -51,7 +49,7 @@ def _draw_fluid(chest: Chest, side: Side, thickness: float, rng: np.random.Gener
         rim = rim * np.clip(4 * backwards, 0, 1) * np.clip(4 * upwards, 0, 1)
         rough = np.clip(0.8 + 0.25 * soft_noise(rng, region, 9.0), 0, 1)
         chest.canvas.paint(region, rim * rough, chest.build.tissue + 10)
-    chest.canvas.paint(region, cover, _FLUID_HU)
+    chest.canvas.paint(region, cover, chest.build.fluid)
     return mask_box(region, cover)
 
 

@@ -29,7 +29,7 @@ def _draw_apical_scar(
     marked = strength(finding)
     top = np.clip((region.z - (92 - 10 * marked)) / 14, 0, 1)
     rough = soft_noise(rng, region, 9.0)
-    cap = 6 + 6 * marked + 5 * rough
+    cap = 8 + 7 * marked + 5 * rough
     streaks = np.clip((np.abs(soft_noise(rng, region, 13.0)) * -7 + 1.4 + marked), 0, 1)
     streaks = streaks * np.clip((34 - chest.lungs.depth[inner]) / 8, 0, 1)
     near = np.clip((cap - chest.lungs.depth[inner]) / 3, 0, 1)
@@ -46,7 +46,7 @@ def _draw_bands(chest: Chest, finding: PlannedFinding, rng: np.random.Generator)
     middle = np.array([70.0 if start[0] > 0 else -70.0, 10.0, start[2] + rng.uniform(-20, 20)])
     inward = (middle - start) / max(float(np.linalg.norm(middle - start)), 1.0)
     boxes = []
-    for _ in range(2 + int(2 * max(strength(finding), 0))):
+    for _ in range(3 + int(3 * max(strength(finding), 0))):
         way = inward + rng.normal(0, 0.35, 3)
         way /= np.linalg.norm(way)
         share = np.linspace(0, 1, int(length / 1.2))
@@ -57,7 +57,7 @@ def _draw_bands(chest: Chest, finding: PlannedFinding, rng: np.random.Generator)
         across *= rng.uniform(4, 8) / np.linalg.norm(across)
         plate = np.concatenate([line + across * t for t in np.linspace(-1, 1, 9)])
         plate = plate[chest.lungs.depth_at(plate) > 0]
-        radius = 1.7 if finding.visible else 0.6
+        radius = 2.0 if finding.visible else 0.6
         chest.canvas.stamp(plate, np.full(len(plate), radius), 0.0)
         if len(plate):
             boxes.append(box_of(plate, radius))

@@ -113,9 +113,9 @@ def _beside(tree: Tree) -> Tree:
 def draw_trees(canvas: Canvas, build: Build, lungs: Lungs, trees: Trees) -> None:
     """Draw arteries, veins, and the airways with their walls."""
     for tree in trees.veins:
-        draw_tree(canvas, lungs, tree, tree.radius(6.5), build.blood)
+        draw_tree(canvas, lungs, tree, tree.radius(6.5 * build.vessel), build.blood)
     for tree in trees.arteries:
-        draw_tree(canvas, lungs, tree, tree.radius(7.5), build.venous_blood)
+        draw_tree(canvas, lungs, tree, tree.radius(7.5 * build.vessel), build.venous_blood)
     for tree in trees.airways:
         radii = airway_radius(tree)
         draw_tree(canvas, lungs, tree, radii + np.maximum(0.7, 0.16 * radii), -20.0)
