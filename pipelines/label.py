@@ -51,7 +51,7 @@ def label(
         No progress bar and no summary; rejected records are told all the same.
     """
     from labeler import load_labeler
-    from pipelines.label_tables import open_label_tables
+    from pipelines.labelled.tables import open_label_tables
     from pipelines.reports_in.archive import read_reports
     from pipelines.reports_in.rows import Report
     from pipelines.running.progress import track

@@ -9,7 +9,7 @@ from configs.contracts import InputError
 
 if TYPE_CHECKING:
     from labeler.scoring import Comparison, Score
-    from pipelines.matched import Matched
+    from pipelines.labelled.matched import Matched
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +64,10 @@ def score(
     quiet
         Show no table.
     """
-    from pipelines.label_values import coding_of, convention_of, labels_file, read_label_values
-    from pipelines.matched import match
+    from pipelines.labelled.matched import match
+    from pipelines.labelled.score_table import show
+    from pipelines.labelled.values import coding_of, convention_of, labels_file, read_label_values
     from pipelines.running.progress import messages
-    from pipelines.score_table import show
 
     if resamples < 1:
         raise InputError(f"--resamples {resamples}: at least 1 is needed")
@@ -121,9 +121,9 @@ def _write(
     config: Mapping[str, object],
 ) -> None:
     from configs.files import write_json
-    from pipelines.disagreements import write_disagreements
+    from pipelines.labelled.disagreements import write_disagreements
+    from pipelines.labelled.score_table import as_json
     from pipelines.running.run import Run
-    from pipelines.score_table import as_json
 
     facts = inputs["labels"] / "facts.parquet"
     convention = config["convention"]

@@ -1,5 +1,6 @@
 """Progress bars and messages on standard error; results alone go to standard output."""
 
+import sys
 from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
@@ -16,8 +17,14 @@ from rich.progress import (
 
 Item = TypeVar("Item")
 
+_WIDTH_WITHOUT_TERMINAL = 180  # tables in a log or a pipe keep their columns
+
 messages = Console(stderr=True, highlight=False)
-results = Console(highlight=False, soft_wrap=True)
+results = Console(
+    highlight=False,
+    soft_wrap=True,
+    width=None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL,
+)
 
 
 def track(

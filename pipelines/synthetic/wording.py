@@ -65,7 +65,7 @@ def _words(
         slot: rng.choice(wordings[value])
         for field, tables in words.items()
         for slot, wordings in tables.items()
-        if (value := plan[field]) in wordings
+        if (value := plan[field]) is not None and value in wordings
     }
 
 

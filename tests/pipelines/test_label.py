@@ -9,7 +9,7 @@ from configs import files, tables
 from configs.contracts import InputError
 from labeler import load_labeler
 from pipelines.label import label
-from pipelines.label_tables import spreadsheet_cell
+from pipelines.labelled.tables import spreadsheet_cell
 from pipelines.synthetic.hospital import plan
 from pipelines.synthetic.reporting import write_report
 

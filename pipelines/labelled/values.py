@@ -117,7 +117,8 @@ def _values(column: "pd.Series[str]", path: Path, name: str) -> "pd.Series[int]"
 
 def _unique(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     frame = frame[frame.index.notna()]
-    once = frame[~(frame.index.duplicated() & frame.reset_index().duplicated().to_numpy())]
+    repeated = frame.index.duplicated() & frame.reset_index().duplicated().to_numpy()
+    once: pd.DataFrame = frame[~repeated]
     twice = int(once.index.duplicated().sum())
     if twice:
         raise InputError(f"{path}: {twice} identifiers stand twice with different values")

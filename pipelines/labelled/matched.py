@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from configs.contracts import InputError, LabelValue
 from configs.convention import Binary
-from pipelines.label_values import LabelValues, read_errata
+from pipelines.labelled.values import LabelValues, read_errata
 
 Bools = NDArray[np.bool_]
 
@@ -64,7 +64,7 @@ def match(
 
 def _present(frame: pd.DataFrame, coding: Binary) -> Bools:
     filled = frame.fillna(coding.blank).replace(int(LabelValue.UNCERTAIN), coding.uncertain)
-    return filled.to_numpy(dtype=np.int8) == LabelValue.PRESENT
+    return np.asarray(filled.to_numpy(dtype=np.int8) == LabelValue.PRESENT)
 
 
 def _counted(
@@ -74,7 +74,8 @@ def _counted(
     if errata is None:
         return counted, []
     cells = read_errata(errata)
-    rows, columns = ids.get_indexer([i for i, _ in cells]), {n: c for c, n in enumerate(labels)}
+    rows = ids.get_indexer(pd.Index([i for i, _ in cells]))
+    columns = {name: column for column, name in enumerate(labels)}
     unused = 0
     for row, (_, label) in zip(rows, cells, strict=True):
         if row < 0 or label not in columns:

@@ -11,8 +11,8 @@ import pyarrow.dataset as pads
 from configs.convention import load_convention
 from configs.files import atomic_path
 from configs.finding import ancestors, load_findings
-from pipelines.label_tables import spreadsheet_cell
-from pipelines.matched import Matched
+from pipelines.labelled.matched import Matched
+from pipelines.labelled.tables import spreadsheet_cell
 
 COLUMNS = ("report_id", "label", "gold", "predicted", "in_errata", "facts")
 _FACT_COLUMNS = ["report_id", "section", "sentence", "text", "finding", "existence"]

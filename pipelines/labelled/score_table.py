@@ -5,8 +5,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
+
+from pipelines.running.progress import results
 
 if TYPE_CHECKING:
     from configs.contracts import Estimate
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from pipelines.score import Scored
 
 _MACRO, _MICRO = "macro", "micro"
-_WIDTH_OF_FILES = 180
 
 
 def show(scored: "Scored") -> None:
@@ -38,10 +38,7 @@ def show(scored: "Scored") -> None:
         if name == _MACRO:
             table.add_section()
         table.add_row(name, *_cells(scored, name))
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _WIDTH_OF_FILES  # a pipe has none; in a narrow terminal, intervals fold
-    console.print(table)
+    results.print(table)
 
 
 def _cells(scored: "Scored", name: str) -> list[str]:
