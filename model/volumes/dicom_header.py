@@ -206,8 +206,10 @@ def _read_header(path: Path) -> tuple[Slice, ...] | Broken | None:
     if length != _UNDEFINED_LENGTH and offset + length > size:
         return Broken(path, series_uid, "a DICOM file ends within its pixel data")
     header = _file_header(path, elements, dataset, offset, length)
-    if elements.items(0x52009230):
-        return _frames(header, elements)
+    if planes := _frames(header, elements):
+        if len(planes) != header.pixels.frames:
+            return Broken(path, series_uid, "frames and their positions differ in number")
+        return planes
     if header.pixels.frames > 1:
         return ()  # multi-frame without positions: a secondary capture
     return (_slice(header, 0, [elements]),)

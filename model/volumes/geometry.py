@@ -11,6 +11,7 @@ MAX_ERROR_MM = 1.0
 """No slice may lie farther than this, or half a step, from its place in a straight stack."""
 
 _SAME_PLACE_MM = 0.01
+_NOTED_ERROR_MM = 0.1
 _SHEAR_MM = 0.1
 _MAX_SHEAR_MM_A_MM = 0.75  # 37 degrees: beyond any gantry
 
@@ -77,7 +78,9 @@ def stack_slices(
         warnings = ("a single slice: the step is the slice thickness",)
     else:
         step = _check_steps(np.diff(depth[order]))
-        origin, vector = _fit_line(positions[order], step)
+        origin, vector, error = _fit_line(positions[order], step)
+        if error > _NOTED_ERROR_MM:
+            warnings = (f"slices lie up to {error:.2f} mm from even steps",)
         step = float(vector @ normal)
         shear = float(vector @ row), float(vector @ column)
         drift = float(np.hypot(*shear))
@@ -87,7 +90,7 @@ def stack_slices(
             raise VolumeError(VolumeReason.TILT, "slices shear more than a gantry tilts")
         else:
             degrees = np.degrees(np.arctan2(drift, step))
-            warnings = (f"gantry tilt of {degrees:.1f} degrees corrected by its shear",)
+            warnings += (f"gantry tilt of {degrees:.1f} degrees corrected by its shear",)
     affine = np.eye(4)
     affine[:3, 0] = row * pixel_spacing[1]
     affine[:3, 1] = column * pixel_spacing[0]
@@ -109,7 +112,7 @@ def _check_steps(steps: Points) -> float:
     if not odd.any():
         return step
     multiples = steps[odd] / step
-    if odd.sum() <= max(1, len(steps) // 5) and np.all(
+    if odd.sum() <= max(1, len(steps) // 4) and np.all(
         (multiples > 1.5) & (np.abs(multiples - np.rint(multiples)) * step < tolerance)
     ):
         missing = int(np.rint(multiples - 1).sum())
@@ -124,8 +127,8 @@ def _check_steps(steps: Points) -> float:
     )
 
 
-def _fit_line(points: Points, step: float) -> tuple[Points, Points]:
-    """Origin and step vector of the straight, even stack nearest to the points (least squares)."""
+def _fit_line(points: Points, step: float) -> tuple[Points, Points, float]:
+    """Origin, step vector and largest error of the straight, even stack nearest to the points."""
     index = np.arange(len(points)) - (len(points) - 1) / 2
     vector = index @ points / (index @ index)
     origin = points.mean(axis=0) - (len(points) - 1) / 2 * vector
@@ -142,7 +145,7 @@ def _fit_line(points: Points, step: float) -> tuple[Points, Points]:
             VolumeReason.UNEVEN_STEP,
             f"slices lie up to {errors.max():.1f} mm from even steps",
         )
-    return origin, vector
+    return origin, vector, float(errors.max())
 
 
 def straighten(hu_kji: HuArray, stack: Stack, fill_hu: int) -> tuple[HuArray, Affine]:

@@ -4,6 +4,7 @@ The format: https://nifti.nimh.nih.gov/nifti-1 (fields named as there).
 """
 
 import math
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,7 @@ def read(path: Path) -> Voxels:
             head += (
                 stream.read(540 - 348) if head[:4] in (b"\x1c\x02\0\0", b"\0\0\x02\x1c") else b""
             )
-        except (OSError, EOFError, ValueError):
+        except (OSError, EOFError, zlib.error):
             raise VolumeError(VolumeReason.CHECKSUM, "the compressed data are damaged") from None
         header = _parse(head)
         shape, dtype = _layout(header)

@@ -1,0 +1,403 @@
+"""Series that must not become a volume: each is refused with its reason, never read wrongly."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydicom.dataset import Dataset
+from pydicom.uid import UID, JPEGLSLossless, RLELossless, generate_uid
+
+from model.volumes import VolumeError, VolumeReason, read_volume
+from tests.model.volumes.dicom_phantom import (
+    Plan,
+    make_series,
+    misplaced,
+    plane_hu,
+    save,
+    set_hu,
+    set_stored,
+    stored_of,
+)
+
+R = VolumeReason
+Change = Callable[[list[Dataset]], list[Dataset] | None]
+
+
+def drop(*numbers: int) -> Change:
+    return lambda series: [ds for number, ds in enumerate(series) if number not in numbers]
+
+
+def on(number: int | None, **values: object) -> Change:
+    """Set attributes on one slice, or on all when no number is given; ... deletes one."""
+
+    def apply(series: list[Dataset]) -> None:
+        for ds in series if number is None else [series[number]]:
+            for name, value in values.items():
+                if value is ...:
+                    delattr(ds, name)
+                else:
+                    setattr(ds, name, value)
+
+    return apply
+
+
+def text(number: int | None, name: str, value: str) -> Change:
+    """Write any text as an element's value, past the library's own checks."""
+
+    def apply(series: list[Dataset]) -> None:
+        for ds in series if number is None else [series[number]]:
+            element = ds[name]
+            ds.__delattr__(name)
+            ds.add_new(element.tag, "LO", value)
+
+    return apply
+
+
+def at(heights: Callable[[int], float]) -> Change:
+    """Put slice k at a height, with the HU that belong there."""
+
+    def apply(series: list[Dataset]) -> None:
+        for number, ds in enumerate(series):
+            ds.ImagePositionPatient[2] = f"{heights(number):.6f}"
+            set_hu(ds, plane_hu(ds))
+
+    return apply
+
+
+def doubled(change: Callable[[Dataset], object], numbers: range = range(16)) -> Change:
+    """Add a changed copy of some slices."""
+
+    def apply(series: list[Dataset]) -> None:
+        for number in numbers:
+            copy = deepcopy(series[number])
+            copy.SOPInstanceUID = generate_uid()
+            change(copy)
+            series.append(copy)
+
+    return apply
+
+
+def brighter(ds: Dataset) -> None:
+    set_stored(ds, stored_of(ds) + 40)
+
+
+def tracked(series: list[Dataset]) -> None:
+    for number, ds in enumerate(series):
+        ds.ImagePositionPatient, ds.AcquisitionNumber = [0, 0, 0], number
+        set_stored(ds, stored_of(ds) + number)
+
+
+def jump(series: list[Dataset]) -> None:
+    for ds in series[8:]:
+        ds.ImagePositionPatient[0] += 5
+        set_hu(ds, plane_hu(ds))
+
+
+def one_off(series: list[Dataset]) -> None:
+    series[7].ImagePositionPatient[1] += 1.5
+
+
+def interleave_patients(series: list[Dataset]) -> None:
+    for ds in series[::2]:
+        ds.PatientID, ds.PatientName = "P-9", "Other^Person"
+
+
+def smaller(number: int, **shape: int) -> Change:
+    def apply(series: list[Dataset]) -> None:
+        ds = series[number]
+        rows, columns = shape.get("rows", ds.Rows), shape.get("columns", ds.Columns)
+        stored = stored_of(ds)[:rows, :columns]
+        ds.Rows, ds.Columns = rows, columns
+        set_stored(ds, stored)
+
+    return apply
+
+
+def colour(series: list[Dataset]) -> None:
+    for ds in series:
+        ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.PlanarConfiguration = 3, "RGB", 0
+        ds.BitsAllocated = ds.BitsStored = 8
+        ds.HighBit = 7
+        ds.PixelData = b"\0" * (ds.Rows * ds.Columns * 3)
+
+
+def spoil_code_stream(series: list[Dataset]) -> None:
+    series[5].compress(JPEGLSLossless, generate_instance_uid=False)
+    packed = bytearray(series[5].PixelData)
+    packed[40:48] = b"\xff" * 8
+    series[5].PixelData = bytes(packed)
+
+
+def rle_of_another_size(series: list[Dataset]) -> list[Dataset]:
+    series[5].compress(RLELossless, generate_instance_uid=False)
+    series[5].Rows = series[5].Columns = 4000
+    return series[5:6]
+
+
+def wrong_size_in_stream(series: list[Dataset]) -> None:
+    series[5].compress(JPEGLSLossless, generate_instance_uid=False)
+    packed = series[5].PixelData
+    place = packed.index(b"\xff\xf7")
+    series[5].PixelData = packed[: place + 5] + b"\xff\xff\xff\xff" + packed[place + 9 :]
+
+
+def unknown_syntax(series: list[Dataset]) -> None:
+    series[5].compress(RLELossless, generate_instance_uid=False)
+    series[5].file_meta.TransferSyntaxUID = UID("1.2.840.10008.1.2.4.100")
+
+
+def tilt_too_far(series: list[Dataset]) -> None:
+    for number, ds in enumerate(series):
+        ds.ImagePositionPatient[1] = f"{-18 + 3.0 * number}"
+        set_hu(ds, plane_hu(ds))
+
+
+def uneven_lean(series: list[Dataset]) -> None:
+    for number, ds in enumerate(series):
+        ds.ImagePositionPatient[1] = f"{-18 + 0.1 * number**1.8:.6f}"
+
+
+FAULTS: dict[str, tuple[Change, VolumeReason]] = {
+    # geometry
+    "one slice missing": (drop(7), R.GAP),
+    "second slice missing": (drop(1), R.GAP),
+    "last but one slice missing": (drop(14), R.GAP),
+    "three slices missing in a row": (drop(5, 6, 7), R.GAP),
+    "three slices missing here and there": (drop(3, 8, 12), R.GAP),
+    "every second slice of one half missing": (drop(9, 11, 13), R.GAP),
+    "step from 5 to 2.5 mm": (at(lambda k: 5 * k if k < 8 else 20 + 2.5 * k), R.UNEVEN_STEP),
+    "step from 4 to 7 mm": (at(lambda k: 4 * k if k < 8 else 7 * k - 24), R.UNEVEN_STEP),
+    "step from 2.5 to 3.2 mm": (
+        at(lambda k: 2.5 * k if k < 8 else 3.2 * k - 5.6), R.UNEVEN_STEP,
+    ),
+    "drift from 2 to 3 mm": (at(lambda k: 2 * k + k * k / 30), R.UNEVEN_STEP),
+    "one slice off by 1.3 mm": (at(lambda k: 2.5 * k + 1.3 * (k == 6)), R.UNEVEN_STEP),
+    "thin slices, one missing": (
+        at(lambda k: 0.5 * k if k < 8 else 0.5 * k + 0.5), R.GAP,
+    ),
+    "thin slices, half a step lost": (
+        at(lambda k: 0.5 * k if k < 8 else 0.5 * k + 0.25), R.UNEVEN_STEP,
+    ),
+    "all at one position": (tracked, R.DUPLICATE_POSITION),
+    "two images at one position": (doubled(brighter, range(6, 7)), R.DUPLICATE_POSITION),
+    "all images twice, nothing tells them apart": (doubled(brighter), R.DUPLICATE_POSITION),
+    "same instance UID, other pixels": (
+        doubled(lambda ds: (brighter(ds), setattr(ds, "SOPInstanceUID", "1.2.3"))),
+        R.DUPLICATE_POSITION,
+    ),
+    "images a micrometre apart": (
+        at(lambda k: 2.5 * k if k != 9 else 2.5 * 8 + 0.001), R.DUPLICATE_POSITION,
+    ),
+    "sideways jump half-way": (jump, R.SHIFT),
+    "one slice 1.5 mm to the side": (one_off, R.SHIFT),
+    "a tilt no gantry has": (tilt_too_far, R.TILT),
+    "a lean that grows": (uneven_lean, R.SHIFT),
+    "position missing everywhere": (on(None, ImagePositionPatient=...), R.POSITION),
+    "position missing once": (on(4, ImagePositionPatient=...), R.POSITION),
+    "position of two numbers": (text(4, "ImagePositionPatient", "1\\2"), R.POSITION),
+    "position of words": (text(4, "ImagePositionPatient", "a\\b\\c"), R.POSITION),
+    "position not a number": (text(4, "ImagePositionPatient", "nan\\1\\2"), R.POSITION),
+    "position infinite": (text(4, "ImagePositionPatient", "1e999\\1\\2"), R.POSITION),
+    "orientation missing everywhere": (on(None, ImageOrientationPatient=...), R.ORIENTATION),
+    "orientation missing once": (on(4, ImageOrientationPatient=...), R.ORIENTATION),
+    "orientation of words": (text(None, "ImageOrientationPatient", "HFS"), R.ORIENTATION),
+    "orientation zero": (on(None, ImageOrientationPatient=[0] * 6), R.ORIENTATION),
+    "cosines 5 % too long": (
+        on(None, ImageOrientationPatient=[1.05, 0, 0, 0, 1, 0]), R.ORIENTATION,
+    ),
+    "cosines not orthogonal": (
+        on(None, ImageOrientationPatient=[1, 0, 0, 0.1736, 0.9848, 0]), R.ORIENTATION,
+    ),
+    "one slice turned by 2 degrees": (
+        on(4, ImageOrientationPatient=[0.99939, 0.0349, 0, -0.0349, 0.99939, 0]), R.ORIENTATION,
+    ),
+    "one slice turned by 90 degrees": (
+        on(4, ImageOrientationPatient=[0, 1, 0, -1, 0, 0]), R.GAP,
+    ),
+    "pixel spacing missing everywhere": (on(None, PixelSpacing=...), R.SPACING),
+    "pixel spacing missing once": (on(4, PixelSpacing=...), R.SPACING),
+    "pixel spacing zero": (on(None, PixelSpacing=[0, 0]), R.SPACING),
+    "pixel spacing negative": (on(None, PixelSpacing=[-0.7, 0.9]), R.SPACING),
+    "pixel spacing of one number": (text(None, "PixelSpacing", "0.7"), R.SPACING),
+    "pixel spacing differs once": (on(4, PixelSpacing=[0.9, 0.8]), R.SPACING),
+    "rows differ once": (smaller(4, rows=30), R.MATRIX),
+    "columns differ once": (smaller(4, columns=30), R.MATRIX),
+    "two frames of reference": (on(4, FrameOfReferenceUID="1.2.3"), R.FRAME_OF_REFERENCE),
+    # identity
+    "two patients by turns": (interleave_patients, R.IDENTITY),
+    "one slice of another patient": (on(4, PatientID="P-9"), R.IDENTITY),
+    "one slice of another name": (on(4, PatientName="Other^Person"), R.IDENTITY),
+    "one slice of another birth date": (on(4, PatientBirthDate="19770707"), R.IDENTITY),
+    "one slice of another study": (on(4, StudyInstanceUID="1.2.3"), R.IDENTITY),
+    # HU
+    "slope and intercept missing": (
+        on(None, RescaleSlope=..., RescaleIntercept=...), R.HU_UNKNOWN,
+    ),
+    "slope missing once": (on(4, RescaleSlope=...), R.HU_UNKNOWN),
+    "intercept missing once": (on(4, RescaleIntercept=...), R.HU_UNKNOWN),
+    "slope zero": (on(None, RescaleSlope=0), R.HU_UNKNOWN),
+    "slope zero once": (on(4, RescaleSlope=0), R.HU_UNKNOWN),
+    "slope not a number": (text(None, "RescaleSlope", "nan"), R.HU_UNKNOWN),
+    "intercept infinite": (text(None, "RescaleIntercept", "inf"), R.HU_UNKNOWN),
+    "slope of words": (text(4, "RescaleSlope", "one"), R.HU_UNKNOWN),
+    "rescale type unspecified": (on(None, RescaleType="US"), R.NOT_HU),
+    "rescale type density": (on(None, RescaleType="MGML"), R.NOT_HU),
+    "rescale type other once": (on(4, RescaleType="Z_EFF"), R.NOT_HU),
+    # scope
+    "magnetic resonance": (on(None, Modality="MR"), R.MODALITY),
+    "PET": (on(None, Modality="PT"), R.MODALITY),
+    "MR storage tagged CT": (on(None, SOPClassUID="1.2.840.10008.5.1.4.1.1.4"), R.MODALITY),
+    "no modality, no class": (on(None, Modality=..., SOPClassUID=...), R.MODALITY),
+    "maximum projection": (on(None, ImageType=["DERIVED", "SECONDARY", "MIP"]), R.DERIVED),
+    "minimum projection": (on(None, ImageType=["DERIVED", "SECONDARY", "MINIP"]), R.DERIVED),
+    "vendor's projection": (
+        on(None, ImageType=["DERIVED", "SECONDARY", "AXIAL", "CT_SOM5 MIP"]), R.DERIVED,
+    ),
+    "iodine map": (on(None, ImageType=["DERIVED", "PRIMARY", "IODINE"]), R.DERIVED),
+    "monoenergetic": (
+        on(None, ImageType=["DERIVED", "PRIMARY", "MONOENERGETIC"]), R.DERIVED,
+    ),
+    "perfusion": (on(None, ImageType=["DERIVED", "PRIMARY", "PERFUSION", "RCBF"]), R.DERIVED),
+    "colour": (colour, R.DERIVED),
+    "only a scout": (on(None, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]), R.NO_IMAGES),
+    "only screen captures": (on(None, SOPClassUID="1.2.840.10008.5.1.4.1.1.7"), R.NO_IMAGES),
+    # pixels
+    "fewer pixels than rows and columns": (on(4, PixelData=b"\0" * 100), R.TRUNCATED),
+    "bits stored over bits allocated": (on(None, BitsStored=17, HighBit=16), R.PIXEL_FORMAT),
+    "high bit below bits stored": (on(None, HighBit=11), R.PIXEL_FORMAT),
+    "bits allocated 12": (on(None, BitsAllocated=12, BitsStored=12, HighBit=11), R.PIXEL_FORMAT),
+    "rows zero": (on(None, Rows=0), R.PIXEL_FORMAT),
+    "code stream damaged": (spoil_code_stream, R.CODEC),
+    "code stream of another size": (wrong_size_in_stream, R.CODEC),
+    "run lengths of another size": (rle_of_another_size, R.TOO_LARGE),
+    "video": (unknown_syntax, R.CODEC),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_refused_with_its_reason(name: str, tmp_path: Path) -> None:
+    change, reason = FAULTS[name]
+    series = make_series(Plan())
+    series = change(series) or series
+    folder = save(series, tmp_path / "series")
+    with pytest.raises(VolumeError) as caught:
+        read_volume(folder)
+    assert caught.value.reason is reason
+    message = str(caught.value)
+    for canary in ("P-000123", "P-9", "Canary", "Other", "A-77", "1950", series[0].StudyDate):
+        assert canary not in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("share", np.linspace(0.02, 0.99, 20))
+def test_a_cut_file_is_refused_wherever_it_is_cut(share: float, tmp_path: Path) -> None:
+    folder = save(make_series(Plan()), tmp_path)
+    for number in (0, 7, 15):  # an end slice leaves no gap
+        path = sorted(folder.iterdir())[number]
+        whole = path.read_bytes()
+        path.write_bytes(whole[: max(132, int(share * len(whole)))])
+        with pytest.raises(VolumeError) as caught:
+            read_volume(folder)
+        assert caught.value.reason is VolumeReason.TRUNCATED
+        path.write_bytes(whole)
+
+
+def test_a_cut_file_in_a_folder_of_its_own_is_refused_too(tmp_path: Path) -> None:
+    for number, ds in enumerate(make_series(Plan())):
+        save([ds], tmp_path / f"{number}")
+    path = tmp_path / "15" / "im0000"
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(VolumeError, match="TRUNCATED"):
+        read_volume(tmp_path)
+
+
+def test_several_patients_or_studies_in_a_folder_are_ambiguous(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        save(make_series(Plan()), tmp_path / name)
+    with pytest.raises(VolumeError) as caught:
+        read_volume(tmp_path)
+    assert caught.value.reason is VolumeReason.AMBIGUOUS
+
+
+def test_a_scout_is_not_taken_for_a_refused_scan(tmp_path: Path) -> None:
+    scan = make_series(Plan())
+    del scan[8]
+    few = make_series(Plan(slices=3))
+    for ds in few:
+        ds.StudyInstanceUID = scan[0].StudyInstanceUID
+    save(scan, tmp_path / "scan")
+    save(few, tmp_path / "few")
+    with pytest.raises(VolumeError) as caught:
+        read_volume(tmp_path)
+    assert caught.value.reason is VolumeReason.GAP
+
+
+@pytest.mark.parametrize("content", [None, b"", b"hello", b"\0" * 500])
+def test_nothing_to_read_is_no_images(content: bytes | None, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "file.txt").write_bytes(content)
+    for path in (tmp_path, tmp_path / "file.txt", tmp_path / "nowhere"):
+        with pytest.raises(VolumeError) as caught:
+            read_volume(path)
+        assert caught.value.reason is VolumeReason.NO_IMAGES
+
+
+def test_an_unknown_series_is_named_as_such(tmp_path: Path) -> None:
+    series = make_series(Plan())
+    save(series, tmp_path)
+    assert read_volume(tmp_path, series=series[0].SeriesInstanceUID).hu_zyx.shape[0] == 16
+    with pytest.raises(VolumeError) as caught:
+        read_volume(tmp_path, series="1.2.3")
+    assert caught.value.reason is VolumeReason.SERIES_NOT_FOUND
+
+
+RANDOM_FAULTS = st.sampled_from(
+    ["drop", "shift", "swap positions", "spacing", "slope", "turn", "copy", "patient"]
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(faults=st.lists(RANDOM_FAULTS, min_size=1, max_size=3), data=st.data())
+def test_random_faults_never_give_a_wrong_volume(
+    faults: list[str], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    series = make_series(Plan(slices=data.draw(st.integers(4, 20)), rows=6, columns=7))
+    for fault in faults:
+        number = data.draw(st.integers(0, len(series) - 1))
+        ds = series[number]
+        amount = data.draw(st.floats(-20, 20))
+        if fault == "drop" and len(series) > 1:
+            del series[number]
+        elif fault == "shift":
+            axis = data.draw(st.integers(0, 2))
+            ds.ImagePositionPatient[axis] = f"{float(ds.ImagePositionPatient[axis]) + amount:.4f}"
+            set_hu(ds, plane_hu(ds))
+        elif fault == "swap positions":
+            for a, b in zip(series, series[::-1], strict=True):
+                a.InstanceNumber = b.InstanceNumber
+        elif fault == "spacing":
+            ds.PixelSpacing = [0.9, round(0.7 + abs(amount) / 20, 3)]
+            set_hu(ds, plane_hu(ds))
+        elif fault == "slope":
+            ds.RescaleSlope = round(1 + abs(amount), 2)
+            set_hu(ds, plane_hu(ds))
+        elif fault == "turn":
+            c, s = np.cos(amount / 20), np.sin(amount / 20)
+            ds.ImageOrientationPatient = [f"{v:.8f}" for v in (c, s, 0, -s, c, 0)]
+            set_hu(ds, plane_hu(ds))
+        elif fault == "copy":
+            series.append(deepcopy(ds))
+            series[-1].SOPInstanceUID = generate_uid()
+        elif fault == "patient":
+            ds.PatientID = "P-9"
+    try:
+        volume = read_volume(save(series, tmp_path_factory.mktemp("series")))
+    except VolumeError:
+        return
+    # What is read may be short at an end; each voxel must be within 1 mm of where it belongs.
+    coarsest = max(float(ds.RescaleSlope) for ds in series)
+    assert misplaced(volume, tolerance_hu=3.75 + coarsest / 2) == 0

@@ -1,0 +1,86 @@
+"""Enhanced multi-frame CT: frames in any order, with their own rescale, and one that is missing."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
+
+from model.volumes import VolumeError, VolumeReason, find_volumes, read_volume
+from tests.model.volumes.dicom_phantom import Plan, make_series, misplaced, plane_hu, save, set_hu
+from tests.model.volumes.test_dicom_valid import assert_exact
+
+highdicom = pytest.importorskip("highdicom", reason="highdicom makes the enhanced objects")
+
+PLAN = Plan(slices=10)
+
+
+def enhanced(series: list[Dataset]) -> Dataset:
+    """The Legacy Converted Enhanced CT object of a series (PS3.3 A.70)."""
+    for ds in series:
+        ds.StudyTime = ds.ContentTime = ds.AcquisitionTime = "100000"
+        ds.ContentDate = ds.AcquisitionDate = "20200102"
+        ds.SeriesNumber, ds.StudyID, ds.ReferringPhysicianName = 1, "1", ""
+        ds.PatientOrientation, ds.PositionReferenceIndicator = ["L", "P"], ""
+        ds.BurnedInAnnotation = "NO"
+    return highdicom.legacy.LegacyConvertedEnhancedCTImage(
+        series, generate_uid(), 2, generate_uid(), 1
+    )
+
+
+def rearranged(ds: Dataset, order: list[int]) -> Dataset:
+    frames = np.frombuffer(ds.PixelData, np.uint8).reshape(ds.NumberOfFrames, -1)
+    groups = list(ds.PerFrameFunctionalGroupsSequence)
+    ds.PixelData = frames[order].tobytes()
+    ds.PerFrameFunctionalGroupsSequence = [groups[number] for number in order]
+    ds.NumberOfFrames = len(order)
+    return ds
+
+
+@pytest.mark.parametrize("order", [list(range(10)), [3, 1, 4, 9, 5, 2, 6, 8, 7, 0]])
+def test_frames_in_any_order_are_exact(order: list[int], tmp_path: Path) -> None:
+    ds = rearranged(enhanced(make_series(PLAN)), order)
+    assert_exact(read_volume(save([ds], tmp_path)), PLAN)
+
+
+def test_each_frame_has_its_own_rescale(tmp_path: Path) -> None:
+    series = make_series(PLAN)
+    for number, ds in enumerate(series):
+        ds.RescaleIntercept = -1000 - 7 * number
+        set_hu(ds, plane_hu(ds))
+    assert_exact(read_volume(save([enhanced(series)], tmp_path)), PLAN)
+
+
+def test_a_missing_frame_is_a_gap(tmp_path: Path) -> None:
+    ds = rearranged(enhanced(make_series(PLAN)), [0, 1, 2, 3, 5, 6, 7, 8, 9])
+    with pytest.raises(VolumeError) as caught:
+        read_volume(save([ds], tmp_path))
+    assert caught.value.reason is VolumeReason.GAP
+
+
+def test_fewer_frames_than_promised_is_truncated(tmp_path: Path) -> None:
+    ds = enhanced(make_series(PLAN))
+    ds.PixelData = ds.PixelData[: len(ds.PixelData) // 2]
+    with pytest.raises(VolumeError) as caught:
+        read_volume(save([ds], tmp_path))
+    assert caught.value.reason is VolumeReason.TRUNCATED
+
+
+def test_more_frames_than_groups_is_refused(tmp_path: Path) -> None:
+    ds = enhanced(make_series(PLAN))
+    ds.PerFrameFunctionalGroupsSequence = ds.PerFrameFunctionalGroupsSequence[:-1]
+    with pytest.raises(VolumeError):
+        read_volume(save([ds], tmp_path))
+
+
+def test_several_enhanced_objects_of_one_series_are_one_volume(tmp_path: Path) -> None:
+    series = make_series(PLAN)
+    uid = generate_uid()
+    parts = [enhanced(series[:5]), enhanced(series[5:])]
+    for part in parts:
+        part.SeriesInstanceUID = uid
+    volume = read_volume(save(parts, tmp_path))
+    assert_exact(volume, PLAN)
+    assert len(find_volumes(tmp_path)) == 1
+    assert misplaced(volume) == 0
