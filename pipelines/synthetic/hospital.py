@@ -26,6 +26,18 @@ _TRAIT_RATES = {
 _WITH_TRAIT, _WITHOUT_TRAIT = 1.6, 0.8
 _INVISIBLE_SHARE = 0.05
 _NEW_SHARE = 0.3  # of a kind's rate, at each later study
+_SIZES_MM = {  # to which growth and shrinkage lead
+    "nodule": (5.0, 30.0),
+    "mass": (31.0, 95.0),
+    "emphysema": (25.0, 90.0),
+    "consolidation": (25.0, 110.0),
+    "pleural_effusion": (8.0, 70.0),
+    "pericardial_effusion": (6.0, 26.0),
+    "lymphadenopathy": (11.0, 42.0),
+    "hiatal_hernia": (30.0, 100.0),
+    "fibrotic_sequela": (25.0, 80.0),
+    "pneumothorax": (8.0, 55.0),
+}
 _COURSES = {
     True: {Course.STABLE: 0.6, Course.LARGER: 0.3, Course.SMALLER: 0.05, Course.RESOLVED: 0.05},
     False: {Course.STABLE: 0.25, Course.LARGER: 0.2, Course.SMALLER: 0.25, Course.RESOLVED: 0.3},
@@ -195,9 +207,8 @@ def _scaled(finding: PlannedFinding, factor: float, step: int) -> PlannedFinding
     if size is None:
         course = Course.STABLE if severity == finding.severity else finding.course
         return replace(finding, severity=severity, course=course)
-    largest = {"nodule": 30.0, "mass": 95.0}.get(finding.finding, 90.0)
-    smallest = {"mass": 31.0, "lymphadenopathy": 11.0, "nodule": 5.0}.get(finding.finding, 6.0)
-    scaled = float(round(np.clip(size * factor, smallest, largest)))
+    smallest, largest = _SIZES_MM[finding.finding]
+    scaled = float(round(np.clip(size * factor, min(smallest, size), max(largest, size))))
     if scaled == size:
         return replace(finding, course=Course.STABLE)
     return replace(finding, severity=severity, size_mm=scaled)

@@ -29,7 +29,7 @@ def _draw_apical_scar(
     marked = strength(finding)
     top = np.clip((region.z - (92 - 10 * marked)) / 14, 0, 1)
     rough = soft_noise(rng, region, 9.0)
-    cap = 8 + 7 * marked + 5 * rough
+    cap = 6 + 6 * marked + 4 * rough
     streaks = np.clip((np.abs(soft_noise(rng, region, 13.0)) * -7 + 1.4 + marked), 0, 1)
     streaks = streaks * np.clip((34 - chest.lungs.depth[inner]) / 8, 0, 1)
     near = np.clip((cap - chest.lungs.depth[inner]) / 3, 0, 1)
