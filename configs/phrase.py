@@ -13,6 +13,7 @@ compiled expression is bounded, so no text can make it slow.
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from configs.contracts import InputError
 
@@ -25,32 +26,44 @@ _GAP_WORD = r"[\s,/()-]{1,4}[^\s,/();:.-]{1,40}"
 _MAX_FIRST_WORDS = 64
 
 
+class Start(NamedTuple):
+    """One way in which a match can begin."""
+
+    word: str
+    """The literal that it begins with."""
+    is_stem: bool
+    """Letters may follow the literal."""
+    ends: bool
+    """The match ends with this word."""
+    next_letters: frozenset[str] | None
+    """What the next word can begin with; None where that is not known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Phrase:
     """A compiled phrase."""
 
     source: str
-    first_words: tuple[str, ...]
-    """Every literal that a match can begin with."""
+    starts: tuple[Start, ...]
     expression: str
-    """A regular expression for the whole phrase, to be matched at a first word's start."""
+    """A regular expression for the whole phrase, to be matched at the start of a first word."""
 
 
 def compile_phrase(source: str) -> Phrase:
     """Compile a phrase; raises InputError saying what is wrong with it.
 
-    >>> compile_phrase("(small|minimal)? pleural effusion*").first_words
-    ('small', 'minimal', 'pleural')
+    >>> [start.word for start in compile_phrase("(small|minimal)? pleural effusion*").starts]
+    ['small', 'minimal', 'pleural']
     """
     return Phrase(source, *_Parser(source).parse())
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A parsed stretch: its expression, its possible first literals, whether it may be empty."""
+    """A parsed stretch: its expression, the ways it can begin, whether it may be empty."""
 
     expression: str
-    first_words: tuple[str, ...]
+    starts: tuple[Start, ...]
     optional: bool = False
     gap: bool = False
 
@@ -74,15 +87,15 @@ class _Parser:
             position = match.end()
         self.at = 0
 
-    def parse(self) -> tuple[tuple[str, ...], str]:
+    def parse(self) -> tuple[tuple[Start, ...], str]:
         part = self._alternatives()
         if self.at < len(self.tokens):
             raise InputError(f"phrase {self.source!r}: a bracket closes that was never opened")
-        if part.optional or not part.first_words:
+        if part.optional or not part.starts:
             raise InputError(f"phrase {self.source!r}: needs at least one word that must be there")
-        if len(part.first_words) > _MAX_FIRST_WORDS:
+        if len(part.starts) > _MAX_FIRST_WORDS:
             raise InputError(f"phrase {self.source!r}: more than {_MAX_FIRST_WORDS} ways to begin")
-        return part.first_words, part.expression
+        return part.starts, part.expression
 
     def _alternatives(self) -> _Part:
         branches = [self._sequence()]
@@ -93,7 +106,7 @@ class _Parser:
             return branches[0]
         return _Part(
             "(?:" + "|".join(branch.expression for branch in branches) + ")",
-            tuple(dict.fromkeys(word for branch in branches for word in branch.first_words)),
+            tuple(dict.fromkeys(start for branch in branches for start in branch.starts)),
             any(branch.optional for branch in branches),
         )
 
@@ -116,16 +129,17 @@ class _Parser:
             raise InputError(f"phrase {self.source!r}: a bracket is never closed")
         optional = self.tokens[self.at][1] == ")?"
         self.at += 1
-        return _Part(inner.expression, inner.first_words, optional or inner.optional)
+        return _Part(inner.expression, inner.starts, optional or inner.optional)
 
     def _joined(self, parts: list[_Part]) -> _Part:
         if not parts:
             raise InputError(f"phrase {self.source!r}: an empty alternative")
         if parts[0].gap or parts[-1].gap:
             raise InputError(f"phrase {self.source!r}: {{n}} must stand between words")
-        firsts: list[str] = []
-        for part in parts:
-            firsts.extend(part.first_words)
+        starts: list[Start] = []
+        for index, part in enumerate(parts):
+            following = parts[index + 1 :]
+            starts += [_continued(start, following) for start in part.starts]
             if not part.optional:
                 break
         required = next((i for i, part in enumerate(parts) if not part.optional), len(parts))
@@ -143,7 +157,7 @@ class _Parser:
                 pieces.append(f"(?:{piece})?" if part.optional else piece)
         if required == len(parts):
             raise InputError(f"phrase {self.source!r}: at least one word must not be optional")
-        return _Part("".join(pieces), tuple(dict.fromkeys(firsts)))
+        return _Part("".join(pieces), tuple(dict.fromkeys(starts)))
 
 
 _GAP_SEPARATOR = r"[\s,/()-]{1,4}"
@@ -151,5 +165,21 @@ _GAP_SEPARATOR = r"[\s,/()-]{1,4}"
 
 def _word(value: str) -> _Part:
     if value.endswith("*"):
-        return _Part(re.escape(value[:-1]) + r"[^\W_]{0,40}", (value[:-1],))
-    return _Part(re.escape(value) + _WORD_END, (value,))
+        start = Start(value[:-1], is_stem=True, ends=True, next_letters=None)
+        return _Part(re.escape(value[:-1]) + r"[^\W_]{0,40}", (start,))
+    start = Start(value, is_stem=False, ends=True, next_letters=None)
+    return _Part(re.escape(value) + _WORD_END, (start,))
+
+
+def _continued(start: Start, following: list[_Part]) -> Start:
+    """A start with what can come next, now that it is known what follows its part."""
+    if not start.ends or not following:
+        return start
+    letters: set[str] = set()
+    for part in following:
+        if part.gap:
+            break
+        letters.update(following_start.word[0] for following_start in part.starts)
+        if not part.optional:
+            return start._replace(ends=False, next_letters=frozenset(letters))
+    return start._replace(ends=False, next_letters=None)

@@ -1,37 +1,143 @@
-"""What a mention's sentence says beside its context: measurements, side, lobe, severity, count."""
+"""What a sentence says of a mention beside its context: sizes, side, lobe, severity, count."""
 
 import re
 from typing import NamedTuple
 
-_UNIT_MM = {"mm": 1.0, "cm": 10.0}
+from configs.anatomy import Anatomy
+from configs.cue import Meaning
+from labeler.context import Context, FoundCue
+from labeler.lexicon import Hit, HitKind, Hits
+from labeler.places import distance, nearest
+
 _MEASUREMENT = re.compile(
-    r"(?<![\w.])(\d{1,4}(?:[.,]\d{1,3})?)"
+    r"(?<![\w.,])(\d{1,4}(?:[.,]\d{1,3})?)"
     r"((?:\s{0,2}(?:mm|cm)?\s{0,2}[x\u00d7*]\s{0,2}\d{1,4}(?:[.,]\d{1,3})?){0,2})"
     r"\s{0,2}-?(mm|cm|millimet(?:er|re)s?|centimet(?:er|re)s?)\b"
 )
 _NUMBER = re.compile(r"\d{1,4}(?:[.,]\d{1,3})?")
+_UNITS = ("mm", "cm", "millim", "centim")
+_PRIOR_AFTER = re.compile(r"[^,;.()\d]{0,24}\b(?:previous|previously|prior|old|earlier|formerly)\b")
+_PRIOR_BEFORE = re.compile(
+    r"(?:\b(?:previously|formerly|from|(?:previous|prior|old|earlier)\b[^,;.()\d]{0,24})"
+    r"[^,;.()\d]{0,14})$"
+)
+_NOT_A_SIZE = re.compile(
+    r"[\s-]{0,2}(?:slice|section|interval|thick (?:section|slice)|from the|above|below|away"
+    r"|proximal|distal|superior to|inferior to|lateral to|cranial|caudal)"
+)
 _LARGEST_MM = 600.0
+_REACH = 110  # characters between a mention and its measurement
 
 
 class Measurement(NamedTuple):
-    """One measurement: where it stands and its diameters in mm, as written."""
+    """One measurement: where it stands, its diameters in mm as written, whose time it is."""
 
     start: int
     end: int
     diameters_mm: tuple[float, ...]
+    prior: bool
+
+
+class Attributes(NamedTuple):
+    """The last columns of a fact."""
+
+    side: str | None
+    lobe: str | None
+    segment: str | None
+    size_mm: float | None
+    sizes_mm: tuple[float, ...]
+    prior_size_mm: float | None
+    severity: str | None
+    count: int | None
 
 
 def measurements(lowered: str) -> list[Measurement]:
-    """All measurements of a sentence with a unit of length.
+    """All measurements of a sentence that have a unit of length and are not distances.
 
     >>> [m.diameters_mm for m in measurements("a nodule of 13x9.3 mm and one of 1,2 cm")]
     [(13.0, 9.3), (12.0,)]
+    >>> [m.prior for m in measurements("it is 8 mm (5 mm in the previous examination)")]
+    [False, True]
     """
+    if not any(unit in lowered for unit in _UNITS):
+        return []
     found = []
     for match in _MEASUREMENT.finditer(lowered):
-        unit = _UNIT_MM["cm" if match[3].startswith("c") else "mm"]
+        start, end = match.span()
+        if _NOT_A_SIZE.match(lowered, end):
+            continue
+        factor = 10.0 if match[3].startswith("c") else 1.0
         numbers = _NUMBER.findall(match[1] + " " + match[2])
-        diameters = tuple(round(float(n.replace(",", ".")) * unit, 2) for n in numbers)
-        if max(diameters) <= _LARGEST_MM:
-            found.append(Measurement(match.start(), match.end(), diameters))
+        diameters = tuple(round(float(n.replace(",", ".")) * factor, 2) for n in numbers)
+        if 0 < max(diameters) <= _LARGEST_MM:
+            prior = _PRIOR_AFTER.match(lowered, end) or _PRIOR_BEFORE.search(
+                lowered, max(0, start - 40), start
+            )
+            found.append(Measurement(start, end, diameters, bool(prior)))
     return found
+
+
+class AttributeReader:
+    """Reads the attributes of one sentence's mentions."""
+
+    def __init__(self, anatomy: Anatomy, hits: Hits, mentions: list[Hit], context: Context) -> None:
+        self._anatomy = anatomy
+        self._sides = hits[HitKind.SIDE]
+        self._lobes = hits[HitKind.LOBE]
+        self._segments = hits[HitKind.SEGMENT]
+        self._context = context
+        self._spans = {(mention.start, mention.end) for mention in mentions}
+        self._sizes: dict[tuple[int, int], list[Measurement]] = {}
+        for size in measurements(context.text):
+            self._attach(size, mentions)
+
+    def _attach(self, size: Measurement, mentions: list[Hit]) -> None:
+        """Give a measurement to the nearest mention, in its own clause if there is one."""
+        place = Hit(size.start, size.end, None)
+        candidates = self._context.beside(place, mentions) or mentions
+        owner = nearest(place, candidates)
+        if distance(place, owner) <= _REACH:
+            self._sizes.setdefault((owner.start, owner.end), []).append(size)
+
+    def read(self, mention: Hit, governing: list[FoundCue]) -> Attributes:
+        """The attributes of a mention, given the cues whose scope it is in."""
+        side, lobe = self._side_and_lobe(mention)
+        segment = None
+        if self._segments and (near := self._context.beside(mention, self._segments)):
+            segment = nearest(mention, near).item
+        sizes = self._sizes.get((mention.start, mention.end), ())
+        current = tuple(d for size in sizes if not size.prior for d in size.diameters_mm)
+        earlier = [d for size in sizes if size.prior for d in size.diameters_mm]
+        severity = _nearest_value(mention, governing, Meaning.SEVERITY)
+        count = _nearest_value(mention, governing, Meaning.COUNT)
+        return Attributes(
+            side,
+            lobe,
+            segment,
+            max(current, default=None),
+            current,
+            max(earlier, default=None),
+            severity,
+            int(count) if count else None,
+        )
+
+    def _side_and_lobe(self, mention: Hit) -> tuple[str | None, str | None]:
+        side = lobe = None
+        if self._sides and (near := self._context.beside(mention, self._sides)):
+            side = nearest(mention, near).item
+            if len(self._spans) == 1 and {"right", "left"} <= {hit.item for hit in near}:
+                side = "bilateral"
+        if self._lobes and (near := self._context.beside(mention, self._lobes)):
+            lobe = nearest(mention, near).item
+            own_side = self._anatomy.lobes[lobe].side
+            if own_side is not None and side != "bilateral":
+                side = own_side
+            elif own_side is None and side in ("right", "left"):
+                lobe = f"{side}_{lobe}"
+        return side, lobe
+
+
+def _nearest_value(mention: Hit, governing: list[FoundCue], means: Meaning) -> str | None:
+    found = [Hit(cue.start, cue.end, cue.cue.value) for cue in governing if cue.cue.means is means]
+    value: str | None = nearest(mention, found).item if found else None
+    return value

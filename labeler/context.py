@@ -81,7 +81,7 @@ class Context:
 
     def clause(self, position: int) -> int:
         """The number of the clause that a position lies in."""
-        return bisect_right(self.clauses, position) - 1
+        return 0 if len(self.clauses) == 1 else bisect_right(self.clauses, position) - 1
 
     def governing(self, start: int, end: int) -> list[FoundCue]:
         """The cues whose scope holds the stretch from start to end."""
@@ -123,9 +123,15 @@ class Context:
     def _predicate_between(self, low: int, high: int) -> bool:
         return any(cue.cue.predicate and low <= cue.start and cue.end <= high for cue in self.cues)
 
-    def judge(self, start: int, end: int) -> Judgement:
-        """The context of the mention from start to end."""
-        governing = self.governing(start, end)
+    def beside(self, mention: Hit, hits: list[Hit]) -> list[Hit]:
+        """Those of the hits that lie in the same clause as a mention."""
+        if len(self.clauses) == 1:
+            return hits
+        clause = self.clause(mention.start)
+        return [hit for hit in hits if self.clause(hit.start) == clause]
+
+    def judge(self, end: int, governing: list[FoundCue]) -> Judgement:
+        """The context of a mention that ends at `end`, given the cues that govern it."""
         question = self._question(end)
         if not governing and not question:
             return PLAIN

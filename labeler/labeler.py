@@ -69,22 +69,18 @@ class Labeler:
             yield self.label(text)
 
     def _read(self, sentence: str, section: str, topic: str, place: str | None) -> _Read:
-        key: _Key = (sentence, section, topic, None)
-        known = self._cache.get(key)
-        if known is None:
-            known = self._remember(key)
-        if known[0].open and place is not None:
-            key = (sentence, section, topic, place)
-            known = self._cache.get(key) or self._remember(key)
-        return known
-
-    def _remember(self, key: _Key) -> _Read:
-        read = self._reader.read(*key)
-        weights = tuple(w for fact in read.facts for w in self._convention.weights(fact))
+        known = self._cache.get((sentence, section, topic, None))
+        if known is not None:
+            return known
+        known = self._cache.get((sentence, section, topic, place))
+        if known is not None:
+            return known
+        read = self._reader.read(sentence, section, topic, place)
+        known = read, tuple(w for fact in read.facts for w in self._convention.weights(fact))
         if len(self._cache) >= _CACHED_SENTENCES:
             self._cache.clear()
-        self._cache[key] = read, weights
-        return read, weights
+        self._cache[(sentence, section, topic, place if read.open else None)] = known
+        return known
 
 
 def _contradictions(facts: list[Fact]) -> tuple[str, ...]:

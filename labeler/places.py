@@ -1,0 +1,100 @@
+"""Where a mention sits: which of the places that its sentence names, if any."""
+
+from dataclasses import dataclass
+
+from configs.anatomy import Anatomy
+from configs.finding import Finding, PlaceRule
+from labeler.context import Context
+from labeler.lexicon import Hit
+
+ELSEWHERE = "elsewhere"
+"""The words sit at a place where they do not mean this finding."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seat:
+    """What a finding's file says about its place, made ready."""
+
+    rule: PlaceRule
+    assumed: str | None
+    allowed: frozenset[str]
+    around: frozenset[str]
+
+
+class Places:
+    """Finds mentions' places."""
+
+    def __init__(self, findings: dict[str, Finding], anatomy: Anatomy) -> None:
+        self._weak_means = {
+            name: place.parent for name, place in anatomy.places.items() if place.weak
+        }
+        self._seats = {
+            name: _Seat(
+                finding.place,
+                finding.anatomy[0] if finding.anatomy else None,
+                frozenset(p for p in anatomy.places if anatomy.within(p, finding.anatomy)),
+                frozenset(
+                    p
+                    for p in anatomy.places
+                    if any(anatomy.within(inner, (p,)) for inner in finding.anatomy)
+                ),
+            )
+            for name, finding in findings.items()
+        }
+
+    def named(self, hits: list[Hit]) -> list[Hit]:
+        """The places that a sentence names, without overlaps; weak words only where alone."""
+        kept: list[Hit] = []
+        reached = 0
+        for hit in hits:
+            if hit.start >= reached:
+                kept.append(hit)
+                reached = hit.end
+        if not self._weak_means.keys().isdisjoint([hit.item for hit in kept]):
+            strong = [hit for hit in kept if hit.item not in self._weak_means]
+            return strong or [
+                Hit(hit.start, hit.end, self._weak_means.get(hit.item)) for hit in kept
+            ]
+        return kept
+
+    def of(
+        self, mention: Hit, named: list[Hit], context: Context, inherited: str | None
+    ) -> tuple[str | None, bool]:
+        """A mention's place, or ELSEWHERE, and whether it hangs on the sentences before."""
+        seat = self._seats[mention.item]
+        near = context.beside(mention, named) if named else named
+        if near:
+            allowed = [hit for hit in near if hit.item in seat.allowed]
+            if allowed:
+                return nearest(mention, allowed).item, False
+        if seat.rule is PlaceRule.ASSUMED and seat.assumed is not None:
+            return seat.assumed, False
+        if seat.rule is PlaceRule.REQUIRED:
+            allowed = [hit for hit in named if hit.item in seat.allowed]
+            if allowed:
+                return nearest(mention, allowed).item, False
+            if near:
+                return ELSEWHERE, False
+            return (inherited if inherited in seat.allowed else ELSEWHERE), True
+        if named:
+            place = nearest(mention, near or named).item
+            if seat.rule is not PlaceRule.EXCLUSIVE:
+                return place, False
+            return (seat.assumed if place in seat.around else ELSEWHERE), False
+        if seat.rule is PlaceRule.EXCLUSIVE:
+            return seat.assumed, False
+        return inherited or seat.assumed, True
+
+
+def nearest(mention: Hit, hits: list[Hit]) -> Hit:
+    """The hit with the fewest characters between it and a mention."""
+    if len(hits) == 1:
+        return hits[0]
+    return min(hits, key=lambda hit: distance(mention, hit))
+
+
+def distance(mention: Hit, hit: Hit) -> int:
+    """Characters between two stretches; 0 where they touch or overlap."""
+    if hit.end <= mention.start:
+        return mention.start - hit.end
+    return max(hit.start - mention.end, 0)
