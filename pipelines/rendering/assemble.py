@@ -1,0 +1,242 @@
+"""From a volume, its assessment and a bundle's prediction to the content of the report."""
+
+import hashlib
+import math
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from configs import files
+from model.calibration import CalibrationState
+from model.volumes import Assessment, Volume
+from model.volumes.anatomy import Anatomy
+from model.volumes.assess import NOTES
+from pipelines.rendering.content import (
+    Decision,
+    Finding,
+    Geometry,
+    Model,
+    Quality,
+    Remark,
+    Scan,
+    ScanReport,
+    Status,
+    TrainingData,
+)
+from pipelines.rendering.display import load_display
+from pipelines.rendering.foci import SliceAxis, evidence
+from pipelines.rendering.landmarks import Landmarks
+
+if TYPE_CHECKING:  # torch, which the content model has no need of
+    from model.bundle import Bundle, Prediction
+
+_AGE = "age_years"  # told under `scan`, and only in an identified report
+INDETERMINATE_LOGIT = 0.25
+"""Half the width of the band around a threshold, in logits, in which the network cannot tell: from
+.44 to .56 around .50, from .08 to .12 around .10."""
+
+
+def read(
+    volume: Volume,
+    assessment: Assessment,
+    anatomy: Anatomy,
+    bundle: "Bundle",
+    prediction: "Prediction",
+    bundle_path: Path,
+    *,
+    warnings: tuple[str, ...] = (),
+    identified: bool = False,
+) -> ScanReport:
+    """The report of a scan that was read."""
+    return ScanReport(
+        status=Status.READ,
+        created=_now(),
+        scan=_scan(volume, identified=identified),
+        geometry=_geometry(volume),
+        quality=_quality(assessment, warnings),
+        model=_model(bundle, bundle_path),
+        findings=_findings(volume, anatomy, bundle, prediction, identified=identified),
+        not_covered=load_display().lacking(bundle.labels),
+    )
+
+
+def unreadable(
+    reason: Remark, bundle: "Bundle", bundle_path: Path, *, identified: bool = False
+) -> ScanReport:
+    """The report of files that hold no trustworthy volume."""
+    quality = Quality(in_scope=False, reasons=(reason,), warnings=(), measurements={})
+    return _refused(quality, None, bundle, bundle_path, identified=identified)
+
+
+def refuse(
+    volume: Volume,
+    assessment: Assessment,
+    bundle: "Bundle",
+    bundle_path: Path,
+    *,
+    identified: bool = False,
+) -> ScanReport:
+    """The report of a volume out of scope: reasons, and no probabilities."""
+    quality = _quality(assessment, volume.warnings)
+    return _refused(quality, volume, bundle, bundle_path, identified=identified)
+
+
+def _refused(
+    quality: Quality,
+    volume: Volume | None,
+    bundle: "Bundle",
+    bundle_path: Path,
+    *,
+    identified: bool,
+) -> ScanReport:
+    return ScanReport(
+        status=Status.REFUSED,
+        created=_now(),
+        scan=_scan(volume, identified=identified),
+        geometry=_geometry(volume) if volume else None,
+        quality=quality,
+        model=_model(bundle, bundle_path),
+        findings=(),
+        not_covered=(),
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _scan(volume: Volume | None, *, identified: bool) -> Scan:
+    if volume is None:
+        return Scan(identified=identified)
+    source = volume.source
+    anonymous = Scan(
+        identified=identified,
+        series=_hashed(volume.series_uid),
+        study=_hashed(source.study_uid),
+        vendor=source.vendor,
+        kernel=source.kernel,
+        contrast=source.contrast,
+        synthetic=source.synthetic,
+        source_sha256=source.sha256,
+    )
+    if not identified:
+        return anonymous
+    return anonymous.model_copy(
+        update={
+            "series": volume.series_uid,
+            "study": source.study_uid,
+            "patient_id": source.patient_id or None,
+            "accession": source.accession or None,
+            "date": source.date or None,
+            "sex": source.sex or None,
+            "age_years": source.age_years,
+        }
+    )
+
+
+def _hashed(uid: str) -> str:
+    """A UID's short hash: the same scan gets the same one, and a UID cannot be guessed from it."""
+    return hashlib.sha256(uid.encode("utf-8", "surrogatepass")).hexdigest()[:16] if uid else ""
+
+
+def _geometry(volume: Volume) -> Geometry:
+    z, y, x = volume.hu_zyx.shape
+    rows = [tuple(round(value, 6) for value in row) for row in volume.affine_lps.tolist()]
+    numbers = f"axial slices counted from the head, 1 to {z}"
+    if volume.source.instance_axis != 0:
+        numbers += "; the series was stored in another plane"
+    return Geometry(
+        shape_zyx=(z, y, x),
+        spacing_mm_zyx=volume.spacing_mm_zyx,
+        affine_lps=tuple(rows),
+        slice_numbers=numbers,
+    )
+
+
+def _quality(assessment: Assessment, warnings: tuple[str, ...]) -> Quality:
+    meanings = load_display().assessment
+    remarks = [Remark(code=code, meaning=meanings[code]) for code in assessment.reasons]
+    measured = {name: value for name, value in assessment.measurements.items() if name != _AGE}
+    return Quality(
+        in_scope=assessment.in_scope,
+        reasons=tuple(remark for remark in remarks if remark.code not in NOTES),
+        notes=tuple(remark for remark in remarks if remark.code in NOTES),
+        warnings=tuple(dict.fromkeys(warnings)),
+        measurements={name: value for name, value in measured.items() if math.isfinite(value)},
+    )
+
+
+def _model(bundle: "Bundle", path: Path) -> Model:
+    card = bundle.card
+    train = card.counts.get("train")
+    auroc = card.metrics.get("macro_auroc", math.nan)
+    return Model(
+        id=files.sha256_of(path / "bundle.json")[:12],
+        network=bundle.network_name,
+        profile=bundle.profile.name,
+        training_data=TrainingData(card.training_data),
+        training_patients=train.patients if train else 0,
+        training_scans=train.scans if train else 0,
+        validation_macro_auroc=auroc if math.isfinite(auroc) else None,
+        label_source=card.label_source,
+        labels=len(bundle.labels),
+    )
+
+
+def _findings(
+    volume: Volume,
+    anatomy: Anatomy,
+    bundle: "Bundle",
+    prediction: "Prediction",
+    *,
+    identified: bool,
+) -> tuple[Finding, ...]:
+    display = load_display()
+    axis = SliceAxis.of(volume, identified=identified)
+    landmarks = Landmarks.of(anatomy)
+    found = []
+    for index, (label, calibration) in enumerate(
+        zip(bundle.labels, bundle.calibrations, strict=True)
+    ):
+        shown = display.of(label)
+        probability = float(np.clip(prediction.probabilities_l[index], 0.0, 1.0))
+        convention = label.rpartition(":")[0]
+        included = (f"{convention}:{name}" for name in shown.umbrella_of)
+        maps, affine, bias = prediction.maps_lzyx, prediction.map_affine_lps, prediction.bias_l
+        found.append(
+            Finding(
+                label=label,
+                name=shown.name,
+                group=shown.group,
+                logit=float(prediction.logits_l[index]),
+                probability=probability,
+                calibrated=calibration.state is CalibrationState.FITTED,
+                calibration=calibration.state,
+                threshold=calibration.threshold,
+                decision=decide(probability, calibration.threshold),
+                umbrella_of=tuple(child for child in included if child in bundle.labels),
+                evidence=evidence(maps[index], affine, float(bias[index]), axis, landmarks)
+                if maps is not None and affine is not None and bias is not None
+                else None,
+            )
+        )
+    return tuple(found)
+
+
+def decide(probability: float, threshold: float) -> Decision:
+    """Present from the threshold on, indeterminate within `INDETERMINATE_LOGIT` of it.
+
+    >>> [decide(p, 0.3).value for p in (0.1, 0.29, 0.31, 0.4)]
+    ['absent', 'indeterminate', 'indeterminate', 'present']
+    """
+    distance = _logit(probability) - _logit(threshold)
+    if abs(distance) < INDETERMINATE_LOGIT:
+        return Decision.INDETERMINATE
+    return Decision.PRESENT if distance > 0 else Decision.ABSENT
+
+
+def _logit(probability: float) -> float:
+    inside = min(max(probability, 1e-9), 1 - 1e-9)
+    return math.log(inside / (1 - inside))

@@ -1,0 +1,195 @@
+"""A `ScanReport` and its pictures as one self-contained HTML page.
+
+Nothing in the page can reach out: its content security policy allows data images and exactly the
+style and script written here, by their hashes, so that a string that slipped through escaping would
+still be inert.
+"""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+import numpy as np
+from markupsafe import Markup
+
+from pipelines.rendering import wording
+from pipelines.rendering.content import Decision, Finding, ScanReport, Status, percent
+from pipelines.rendering.display import WINDOWS_HU, load_display
+from pipelines.rendering.pictures import KeyImage, Pictures
+from pipelines.rendering.slices import CURVE_HU, CURVE_LEVEL
+
+_SCRIPTS = ("volume.js", "planes.js", "hands.js")  # one scope, in this order
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row of the list: a finding, and the umbrella terms that fold under it."""
+
+    finding: Finding
+    folded: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """An organ group with its rows."""
+
+    name: str
+    entries: tuple[Entry, ...]
+
+
+def render(report: ScanReport, pictures: Pictures | None = None) -> str:
+    """The page; a refused scan's page has reasons and no pictures."""
+    style, script = _resource("report.css"), _script()
+    present = report.having(Decision.PRESENT)
+    absent = report.having(Decision.ABSENT)
+    page = _template().render(
+        report=report,
+        refused=report.status is Status.REFUSED,
+        policy=_policy(style, script),
+        style=Markup(style),  # noqa: S704 - our own file
+        script=Markup(script),  # noqa: S704 - our own file
+        identity=wording.identity(report),
+        cautions=wording.cautions(report),
+        remarks=wording.remarks(report),
+        summary=wording.summary(report),
+        technical=wording.technical(report),
+        calibration_meaning=wording.calibration_meaning(report),
+        slice_numbers=wording.slice_numbers(report),
+        present=present,
+        present_groups=_grouped(present),
+        indeterminate=report.having(Decision.INDETERMINATE),
+        absent=absent,
+        absent_groups=_grouped(absent),
+        windows=[window.value for window in WINDOWS_HU],
+        viewer=_viewer(report, pictures) if pictures else None,
+        key_images=[_key(key) for key in pictures.key_images] if pictures else [],
+        version=version("chestct"),
+    )
+    return page.lstrip() + "\n"
+
+
+def _policy(style: str, script: str) -> str:
+    def source(text: str) -> str:
+        digest = hashlib.sha256(text.encode()).digest()
+        return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+    return (
+        f"default-src 'none'; img-src data:; style-src {source(style)}; "
+        f"script-src {source(script)}; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _resource(name: str) -> str:
+    return files("pipelines.rendering.page").joinpath(name).read_text(encoding="utf-8")
+
+
+def _script() -> str:
+    parts = "\n".join(_resource(name) for name in _SCRIPTS)
+    return f'"use strict";\n(() => {{\n{parts}}})();\n'
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, loader=jinja2.BaseLoader()
+    )
+    environment.filters["percent"] = percent
+    environment.filters["place"] = wording.place
+    return environment.from_string(_resource("report.html.j2"))
+
+
+def _grouped(findings: tuple[Finding, ...]) -> list[Group]:
+    """In reading order; an umbrella term folds under its most probable child that is listed."""
+    umbrellas: dict[str, list[Finding]] = {}
+    for finding in findings:
+        children = [child for child in findings if child.label in finding.umbrella_of]
+        if children:
+            umbrellas.setdefault(children[0].label, []).append(finding)
+    folded = {umbrella.label for group in umbrellas.values() for umbrella in group}
+    groups = []
+    for key, name in load_display().groups.items():
+        entries = tuple(
+            Entry(finding, tuple(umbrellas.get(finding.label, ())))
+            for finding in findings
+            if finding.group == key and finding.label not in folded
+        )
+        if entries:
+            groups.append(Group(name, entries))
+    return groups
+
+
+def _key(key: KeyImage) -> dict[str, Any]:
+    return {
+        "name": key.finding.name,
+        "percent": percent(key.finding.probability),
+        "place": wording.place(key.focus),
+        "slice": key.focus.best_slice,
+        "window": key.window.value,
+        "base64": base64.b64encode(key.jpeg).decode(),
+    }
+
+
+def _viewer(report: ScanReport, pictures: Pictures) -> dict[str, Any]:
+    """What the page's script needs: pictures, geometry, and each finding in display words."""
+    slices = pictures.slices
+    z, y, x = np.linalg.norm(slices.affine_lps[:3, :3], axis=0)[::-1].tolist()
+    assert report.geometry is not None
+    depth = report.geometry.shape_zyx[0]
+    listed = [e.finding for g in _grouped(report.having(Decision.PRESENT)) for e in g.entries]
+    listed += report.having(Decision.INDETERMINATE)
+    some_map = next(iter(pictures.maps.values()), None)
+    identity = np.eye(4)
+    to_map = np.linalg.inv(some_map.affine_lps) @ slices.affine_lps if some_map else identity
+    return {
+        "shape_zyx": slices.shape_zyx,
+        "spacing_mm_zyx": (z, y, x),
+        "affine_lps": slices.affine_lps.round(5).tolist(),
+        "slice_numbers": [depth - int(index) for index in slices.indices],
+        "slice_count": depth,
+        "curve": {"hu": CURVE_HU, "level": CURVE_LEVEL},
+        "windows": {window.value: hu for window, hu in WINDOWS_HU.items()},
+        "map_shape_zyx": some_map.cells_zyx.shape if some_map else None,
+        "view_to_map": to_map.round(8).tolist(),
+        "first": listed[0].label if listed else None,
+        "findings": [_viewed(finding, pictures) for finding in report.findings],
+        "jpegs": [base64.b64encode(jpeg).decode() for jpeg in slices.jpegs],
+    }
+
+
+def _viewed(finding: Finding, pictures: Pictures) -> dict[str, Any]:
+    evidence = pictures.maps.get(finding.label)
+    profile = pictures.profiles.get(finding.label, np.zeros(0))
+    to_view = np.linalg.inv(pictures.slices.affine_lps)
+    last = np.asarray(pictures.slices.shape_zyx[::-1]) - 1
+
+    def nearest(place: tuple[float, float, float]) -> list[int]:
+        index = np.clip(to_view[:3, :3] @ place + to_view[:3, 3], 0, last)
+        column_row_slice: list[int] = index.round().astype(int).tolist()
+        return column_row_slice
+
+    return {
+        "label": finding.label,
+        "name": finding.name,
+        "percent": percent(finding.probability),
+        "decision": wording.decision(finding),
+        "spread": wording.spread(finding),
+        "frequency": wording.frequency(finding),
+        "window": load_display().of(finding.label).window.value,
+        "map": base64.b64encode(evidence.cells_zyx.tobytes()).decode() if evidence else None,
+        "profile": [round(float(value), 3) for value in profile],
+        "foci": [
+            {
+                "at": nearest(focus.peak_xyz_mm),
+                "place": wording.place(focus),
+                "slices": wording.slices(focus),
+                "size": wording.size(focus),
+                "share": percent(focus.share),
+            }
+            for focus in finding.foci
+        ],
+    }

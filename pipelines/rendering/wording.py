@@ -1,0 +1,257 @@
+"""The sentences of a report: content in the reader's words, the same for every form."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from model.calibration import CalibrationState
+from pipelines.rendering.content import (
+    Decision,
+    Finding,
+    Focus,
+    ScanReport,
+    Side,
+    Status,
+    TrainingData,
+    Zone,
+    percent,
+)
+
+
+class Tone(StrEnum):
+    """How a line of the summary is set."""
+
+    PLAIN = "plain"
+    CAREFUL = "careful"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the summary."""
+
+    term: str
+    value: str
+    note: str = ""
+    tone: Tone = Tone.PLAIN
+
+
+def cautions(report: ScanReport) -> tuple[str, ...]:
+    """What must be read before any number."""
+    said = []
+    if report.model.training_data is TrainingData.SYNTHETIC:
+        said.append(
+            "Trained on synthetic scans only: the numbers show that the software works, they say "
+            "nothing about a patient."
+        )
+    elif report.model.training_data is TrainingData.MIXED:
+        said.append("Trained partly on synthetic scans.")
+    if report.scan.synthetic:
+        said.append("SYNTHETIC SCAN: drawn by chestct, not a patient.")
+    states = [finding.calibration for finding in report.findings]
+    weak = sum(state is not CalibrationState.FITTED for state in states)
+    if weak:
+        said.append(
+            f"{weak} of {len(states)} findings are not calibrated on enough cases: read their "
+            "percentages as a ranking, not as a frequency."
+        )
+    return tuple(said)
+
+
+def identity(report: ScanReport) -> tuple[tuple[str, str], ...]:
+    """Who and when, as far as the report may say."""
+    scan = report.scan
+    date = scan.date or ""
+    lines = (
+        ("Patient", scan.patient_id),
+        ("Sex, age", ", ".join(str(v) for v in (scan.sex, scan.age_years) if v is not None)),
+        ("Accession", scan.accession),
+        ("Scan date", f"{date[:4]}-{date[4:6]}-{date[6:8]}" if len(date) == 8 else date),
+        ("Series" if scan.identified else "Series (hash)", scan.series),
+        ("Report", report.created[:16].replace("T", " ") + " UTC"),
+    )
+    return tuple((term, value) for term, value in lines if value)
+
+
+def summary(report: ScanReport) -> tuple[Line, ...]:
+    """Scope, series, model and calibration, each in one line."""
+    lines = [_scope(report)]
+    if report.geometry:
+        z, y, _ = report.geometry.spacing_mm_zyx
+        lines.append(
+            Line(
+                "Series",
+                f"{report.geometry.shape_zyx[0]} slices of {z:.1f} mm, pixels {y:.2f} mm",
+                " · ".join(_acquisition(report)),
+            )
+        )
+    model = report.model
+    lines.append(
+        Line(
+            "Model",
+            f"{model.id}",
+            f"{model.network}, {model.profile} profile, {model.labels} findings",
+        )
+    )
+    data = {
+        TrainingData.SYNTHETIC: "Synthetic scans only",
+        TrainingData.MIXED: "Patients and synthetic scans",
+        TrainingData.PATIENTS: "Patients",
+    }[model.training_data]
+    lines.append(
+        Line(
+            "Trained on",
+            data,
+            f"{model.training_scans} scans of {model.training_patients} patients"
+            if model.training_scans
+            else "",
+            Tone.PLAIN if model.training_data is TrainingData.PATIENTS else Tone.CAREFUL,
+        )
+    )
+    if report.findings:
+        fitted = sum(finding.calibrated for finding in report.findings)
+        every = fitted == len(report.findings)
+        lines.append(
+            Line(
+                "Calibration",
+                "Every finding" if every else f"{fitted} of {len(report.findings)} findings",
+                "on validation scans",
+                Tone.PLAIN if every else Tone.CAREFUL,
+            )
+        )
+    return tuple(lines)
+
+
+def _scope(report: ScanReport) -> Line:
+    if report.status is Status.REFUSED:
+        return Line("Scope", "Refused", report.quality.reasons[0].code, Tone.BAD)
+    count = len(remarks(report))
+    if count:
+        return Line("Scope", "Chest CT, in scope", _count(count, "remark"), Tone.CAREFUL)
+    return Line("Scope", "Chest CT, in scope", "no quality remark")
+
+
+def remarks(report: ScanReport) -> tuple[str, ...]:
+    """What is unusual about the scan, as sentences."""
+    said = (*(note.meaning for note in report.quality.notes), *report.quality.warnings)
+    return tuple(f"{text[:1].upper()}{text[1:]}." if text[:1].islower() else text for text in said)
+
+
+def _acquisition(report: ScanReport) -> list[str]:
+    contrast = {True: "contrast", False: "no contrast", None: ""}[report.scan.contrast]
+    kernel = f"kernel {report.scan.kernel}" if report.scan.kernel else ""
+    vendor = "" if report.scan.vendor == "other" else report.scan.vendor
+    vendor = vendor.upper() if len(vendor) <= 3 else vendor.capitalize()
+    return [part for part in (vendor, kernel, contrast) if part]
+
+
+def technical(report: ScanReport) -> tuple[tuple[str, str], ...]:
+    """Model, series and measurements, for whoever looks closer."""
+    model = report.model
+    lines = [
+        ("Model", f"{model.id}: {model.network} network, {model.profile} profile"),
+        ("Labels", f"{model.labels}, learnt from reports by the {model.label_source} convention"),
+    ]
+    if model.validation_macro_auroc is not None:
+        lines.append(
+            (
+                "Validation",
+                f"macro AUROC {model.validation_macro_auroc:.2f} (chosen on it: hopeful)",
+            )
+        )
+    if report.geometry:
+        z, y, x = report.geometry.shape_zyx
+        dz, dy, dx = report.geometry.spacing_mm_zyx
+        lines.append(("Matrix", f"{x} x {y} x {z} of {dx:.3f} x {dy:.3f} x {dz:.3f} mm"))
+        lines.append(("Extent", f"{x * dx:.0f} x {y * dy:.0f} x {z * dz:.0f} mm"))
+    cells = next((f.evidence.cell_mm_zyx for f in report.findings if f.evidence), None)
+    if cells:
+        lines.append(("Evidence cell", " x ".join(f"{mm:.0f}" for mm in cells[::-1]) + " mm"))
+    if report.scan.study:
+        lines.append(("Study" if report.scan.identified else "Study (hash)", report.scan.study))
+    if report.scan.source_sha256:
+        lines.append(("Source SHA-256", report.scan.source_sha256))
+    for name, value in report.quality.measurements.items():
+        lines.append((name.replace("_", " "), "not measured" if value is None else str(value)))
+    return tuple(lines)
+
+
+def calibration_meaning(report: ScanReport) -> str:
+    """What calibration allows the reader to conclude in this report."""
+    if not report.findings:
+        return ""
+    if all(finding.calibrated for finding in report.findings):
+        return (
+            "It is calibrated: of 100 scans of the training site scored like this, about as many "
+            "had a report that said so."
+        )
+    return (
+        "Where a finding is not calibrated on enough cases, its percentage orders scans but is no "
+        "frequency."
+    )
+
+
+def slice_numbers(report: ScanReport) -> str:
+    """How slices are counted."""
+    if report.geometry is None:
+        return ""
+    return (
+        f"{report.geometry.slice_numbers[0].upper()}{report.geometry.slice_numbers[1:]}. The "
+        "picture shows the patient from the feet, the patient's right on the left."
+    )
+
+
+def decision(finding: Finding) -> str:
+    """The decision with its threshold."""
+    said = {
+        Decision.PRESENT: "Above the threshold of",
+        Decision.INDETERMINATE: "Indeterminate: too close to the threshold of",
+        Decision.ABSENT: "Below the threshold of",
+    }[finding.decision]
+    return f"{said} {percent(finding.threshold)}."
+
+
+def frequency(finding: Finding) -> str:
+    """What the probability means for this finding."""
+    if finding.calibration is CalibrationState.FITTED:
+        among = percent(finding.probability).removesuffix(" %")
+        among = among.replace("<", "fewer than ").replace(">", "more than ")
+        return f"Of 100 training-site scans scored like this, {among} reports said so."
+    if finding.calibration is CalibrationState.FEW_CASES:
+        return "Calibrated on few cases: read it as a rank, not as a frequency."
+    return "Not calibrated: read it as a rank, not as a frequency."
+
+
+def place(focus: Focus) -> str:
+    """Side and zone; a lobe is not named, which needs lobe masks."""
+    if not focus.in_body:
+        return "outside the body"
+    side = "both sides" if focus.side is Side.BOTH else focus.side.value
+    if focus.zone is None:
+        return side
+    return f"{side}, all zones" if focus.zone is Zone.ALL else f"{side}, {focus.zone.value} zone"
+
+
+def spread(finding: Finding) -> str:
+    """What to say of a finding that has no focus."""
+    if finding.evidence is None:
+        return "This network cannot say where its evidence lies."
+    if finding.evidence.supporting == 0:
+        return "Nothing in the scan speaks for this finding."
+    return "The evidence is spread thinly over the scan: no focus."
+
+
+def slices(focus: Focus) -> str:
+    """The source slices that a focus spans."""
+    first, last = focus.slices
+    return f"slice {first}" if first == last else f"slices {first}–{last}"  # noqa: RUF001
+
+
+def size(focus: Focus) -> str:
+    """The edges of a focus's box, left-right by front-back by foot-head."""
+    return " × ".join(  # noqa: RUF001
+        f"{mm:.0f}" for mm in focus.box_lps.size_xyz_mm
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
