@@ -23,6 +23,7 @@ def prepare(
     out: Path,
     profile: str = "tiny",
     id_key: Path | None = None,
+    any_content: bool = False,
     workers: int | None = None,
     quiet: bool = False,
 ) -> "PrepareSummary":
@@ -41,6 +42,8 @@ def prepare(
         The grid: tiny, small, base, large, or a .yaml file.
     id_key
         The site's secret key file; STORE/id.key is made when none is named.
+    any_content
+        Keep also what does not look like a whole, upright chest CT (see `quality` in the manifest).
     workers
         Processes; by default all cores when there are many volumes.
     quiet
@@ -64,7 +67,7 @@ def prepare(
         key = key or IdKey.open(out / "id.key", create=True)
         with Store.create(out, grid) as store:
             _reject_refused(run, survey, key, scans)
-            _prepare_all(run, store, survey, key, scans, workers, quiet)
+            _prepare_all(run, store, survey, key, scans, any_content, workers, quiet)
         summary = _summary(run, store, survey)
         run.facts["left_out"] = dict(survey.left_out)
     if not quiet:
@@ -129,6 +132,7 @@ def _prepare_all(
     survey: "Survey",
     key: "IdKey",
     root: Path,
+    any_content: bool,
     workers: int | None,
     quiet: bool,
 ) -> None:
@@ -140,7 +144,7 @@ def _prepare_all(
         if ids.volume_id in store and store.holds(ids.volume_id, candidate.fingerprint()):
             run.counts["kept"] += 1
         else:
-            tasks.append(Task(candidate, ids, store))
+            tasks.append(Task(candidate, ids, store, any_content))
     workers = workers or (usable_cores() if len(tasks) > _FEW else 1)
     work = map_records(_prepare_one, tasks, workers=workers)
     for outcome in track(work, "preparing", total=len(tasks), quiet=quiet):
@@ -158,10 +162,13 @@ class Task:
     candidate: "Candidate"
     ids: "VolumeIds"
     store: "Store"
+    any_content: bool
 
 
 def _prepare_one(task: Task) -> "Row | Rejected":
     """Read, assess, preprocess and write one volume: its manifest row, or why there is none."""
+    from model.volumes.anatomy import find_anatomy
+    from model.volumes.assess import NOTES, assess
     from model.volumes.preprocess import preprocess
     from model.volumes.volume import VolumeError, VolumeReason
     from pipelines.running.run import Rejected
@@ -169,8 +176,13 @@ def _prepare_one(task: Task) -> "Row | Rejected":
     name = task.ids.volume_id
     try:
         volume = task.candidate.read()
-        prepared = preprocess(volume, task.store.profile)
-        return task.store.write_array(prepared, task.ids)
+        anatomy = find_anatomy(volume)
+        assessment = assess(volume, anatomy)
+        if not assessment.in_scope and not task.any_content:
+            reason = next(reason for reason in assessment.reasons if reason not in NOTES)
+            return Rejected(name, Stage.PREPARE, reason, "not a whole, upright chest CT in HU")
+        prepared = preprocess(volume, task.store.profile, anatomy)
+        return task.store.write_array(prepared, task.ids, assessment.reasons)
     except VolumeError as error:
         return Rejected(name, Stage.PREPARE, error.reason, _message(str(error)))
     except (ValueError, ArithmeticError, MemoryError, OSError) as error:

@@ -12,8 +12,8 @@ from model.volumes.volume import Affine, HuArray, Volume, spacing_of
 COARSE_MM = 4.0
 _TISSUE_HU = -400
 _ROOM_AIR_HU = -950
-_IN_PLANE = np.zeros((3, 3, 3), bool)
-_IN_PLANE[1] = ndimage.generate_binary_structure(2, 1)
+IN_PLANE = np.zeros((3, 3, 3), bool)
+IN_PLANE[1] = ndimage.generate_binary_structure(2, 1)
 
 Mask = NDArray[np.bool_]
 
@@ -32,6 +32,16 @@ class Anatomy:
     def voxel_ml(self) -> float:
         """Volume of a coarse voxel."""
         return float(np.prod(spacing_of(self.affine_lps))) / 1000
+
+    def body_at(self, full_shape: tuple[int, ...], thin_shape: tuple[int, ...]) -> Mask:
+        """The body at the voxels that remain when a volume is thinned evenly to `thin_shape`."""
+        index = []
+        for full, thin, step, size in zip(
+            full_shape, thin_shape, self.step_zyx, self.body_zyx.shape, strict=True
+        ):
+            places = np.arange(thin) * -(-full // thin) / step
+            index.append(np.minimum(np.rint(places).astype(int), size - 1))
+        return self.body_zyx[np.ix_(*index)]
 
 
 def find_anatomy(volume: Volume) -> Anatomy:
@@ -56,12 +66,12 @@ def _body(hu_zyx: HuArray) -> Mask:
     tissue = hu_zyx >= _TISSUE_HU
     filled = ~_open_air(hu_zyx, tissue)
     # Opening parts the body from the table and from clothes.
-    return _largest(ndimage.binary_opening(filled, structure=_IN_PLANE, iterations=2))
+    return _largest(ndimage.binary_opening(filled, structure=IN_PLANE, iterations=2))
 
 
 def _open_air(hu_zyx: HuArray, tissue_zyx: Mask) -> Mask:
     """What is open to the image's edge in its own slice, but for lung in a small field of view."""
-    aerated, count = ndimage.label(~tissue_zyx, structure=_IN_PLANE)
+    aerated, count = ndimage.label(~tissue_zyx, structure=IN_PLANE)
     front_and_back = np.unique(aerated[:, (0, -1)])
     sides = np.setdiff1d(aerated[:, :, (0, -1)], front_and_back)
     # Lung may be cut by the sides of the image; room air there is thinner.

@@ -1,0 +1,246 @@
+"""Is it a whole, upright chest CT in HU? Judged by classical image analysis, not by the header."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from model.volumes.anatomy import Anatomy, find_anatomy
+from model.volumes.upright import Upright, extent, judge
+from model.volumes.volume import PADDING_HU, HuArray, Volume
+
+
+class AssessReason(StrEnum):
+    """What was found. Public and versioned: add, never rename (docs/volumes.md)."""
+
+    CONSTANT = "CONSTANT"
+    NOISE = "NOISE"
+    SHUFFLED = "SHUFFLED"
+    NOT_HU = "NOT_HU"
+    HU_SHIFTED = "HU_SHIFTED"
+    NO_BODY = "NO_BODY"
+    NO_LUNGS = "NO_LUNGS"
+    TOO_LITTLE_CHEST = "TOO_LITTLE_CHEST"
+    UPSIDE_DOWN = "UPSIDE_DOWN"
+    BACK_TO_FRONT = "BACK_TO_FRONT"
+    # Notes on quality: the volume stays in scope.
+    MIRRORED = "MIRRORED"
+    APEX_CUT = "APEX_CUT"
+    BASE_CUT = "BASE_CUT"
+    SIDES_CUT = "SIDES_CUT"
+    THICK_SLICES = "THICK_SLICES"
+    METAL = "METAL"
+    NOISY = "NOISY"
+    CHILD = "CHILD"
+
+
+NOTES = frozenset(
+    {
+        AssessReason.MIRRORED,
+        AssessReason.APEX_CUT,
+        AssessReason.BASE_CUT,
+        AssessReason.SIDES_CUT,
+        AssessReason.THICK_SLICES,
+        AssessReason.METAL,
+        AssessReason.NOISY,
+        AssessReason.CHILD,
+    }
+)
+"""Reasons that leave a volume in scope: a report names them, training may filter by them."""
+
+_MIN_RANGE_HU = 100
+_MIN_CORRELATION = 0.3
+_MAX_DISORDER = 0.7
+_FAR_MM = 15.0
+_AIR_HU = (-1060, -920)
+_TISSUE_HU = (-20, 160)
+_MIN_LUNG_SHARE = 0.03
+_MIN_LUNG_ML = 100.0
+_MIN_LUNG_HEIGHT_MM = 120.0
+_CUT_SHARE = 0.10
+_UPSIDE_DOWN = -0.25
+_BACK_TO_FRONT = -0.2
+_MIRRORED = -0.5
+_SIDES_CUT_SHARE = 0.3
+_THICK_MM = 5.05
+_METAL_HU = 2500
+_METAL_ML = 1.0
+_NOISY_HU = 60.0
+_ADULT_YEARS = 18
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """`in_scope` unless one of `reasons` is more than a note; each has its measurement."""
+
+    in_scope: bool
+    reasons: tuple[str, ...]
+    measurements: dict[str, float]
+
+
+def assess(volume: Volume, anatomy: Anatomy | None = None) -> Assessment:
+    """Judge a volume by its voxels; `anatomy` saves finding it again.
+
+    Healthy, whole adult chests measure: lungs a fifth of the body or more, air near -1000 HU,
+    soft tissue near 50 HU, and upright scores above 0.
+    """
+    measured: dict[str, float] = {}
+    reasons = tuple(_reasons(volume, anatomy, measured))
+    in_scope = NOTES.issuperset(reasons)
+    rounded = {name: round(float(value), 4) for name, value in measured.items()}
+    return Assessment(in_scope, tuple(str(reason) for reason in reasons), rounded)
+
+
+def _reasons(
+    volume: Volume, anatomy: Anatomy | None, measured: dict[str, float]
+) -> Iterator[AssessReason]:
+    """Find reasons, and write the measurement behind each into `measured`."""
+    hu = volume.hu_zyx
+    thin = hu[:, :: max(1, hu.shape[1] // 96), :: max(1, hu.shape[2] // 96)]
+    low, high = np.percentile(thin, (0.5, 99.5))
+    measured |= {"p0_5_hu": low, "p99_5_hu": high}
+    if high - low < _MIN_RANGE_HU:
+        yield AssessReason.CONSTANT
+        return
+    if low > -500:
+        yield AssessReason.NOT_HU  # a chest holds air
+        return
+    measured["neighbour_correlation"] = _correlation(thin)
+    if measured["neighbour_correlation"] < _MIN_CORRELATION:
+        yield AssessReason.NOISE
+        return
+    measured["slice_disorder"] = _disorder(hu, volume.spacing_mm_zyx[0])
+    if measured["slice_disorder"] > _MAX_DISORDER:
+        yield AssessReason.SHUFFLED
+    anatomy = anatomy or find_anatomy(volume)
+    body_ml = anatomy.body_zyx.sum() * anatomy.voxel_ml
+    measured["body_ml"] = body_ml
+    if body_ml < _MIN_LUNG_ML:
+        yield AssessReason.NO_BODY
+        return
+    yield from _hu_reasons(anatomy, measured)
+    lungs_ml = anatomy.lungs_zyx.sum() * anatomy.voxel_ml
+    measured |= {"lungs_ml": lungs_ml, "lung_share": lungs_ml / body_ml}
+    if lungs_ml < _MIN_LUNG_SHARE * body_ml:
+        yield AssessReason.NO_LUNGS
+        return
+    if lungs_ml < _MIN_LUNG_ML:
+        yield AssessReason.TOO_LITTLE_CHEST
+        return
+    yield from _coverage_reasons(volume, anatomy, measured)
+    yield from _posture_reasons(judge(anatomy), measured)
+    yield from _quality_reasons(volume, thin, anatomy, measured)
+
+
+def _correlation(thin: HuArray) -> float:
+    """Between neighbouring pixels of the middle slices: anatomy is smooth, noise is not."""
+    middle = thin[len(thin) // 4 : max(len(thin) // 4 + 1, 3 * len(thin) // 4)].astype(np.float32)
+    a, b = middle[:, :, :-1].ravel(), middle[:, :, 1:].ravel()
+    if a.size < 2 or a.std() == 0 or b.std() == 0:
+        return 0.0
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+def _disorder(hu_zyx: HuArray, step_mm: float) -> float:
+    """How much a slice differs from the next, against one 15 mm away: near 1 when shuffled."""
+    lag = max(4, round(_FAR_MM / step_mm))
+    if len(hu_zyx) < 3 * lag:
+        return 0.0
+    # Means over blocks, or the noise of thin slices would look like disorder.
+    rows, columns = (max(1, size // 24) for size in hu_zyx.shape[1:])
+    means = np.add.reduceat(hu_zyx, range(0, hu_zyx.shape[1], rows), axis=1, dtype=np.float32)
+    means = np.add.reduceat(means, range(0, hu_zyx.shape[2], columns), axis=2)
+    near = float(np.median(np.abs(means[1:] - means[:-1]).mean(axis=(1, 2))))
+    far = float(np.median(np.abs(means[lag:] - means[:-lag]).mean(axis=(1, 2))))
+    return near / far if far else 0.0
+
+
+def _hu_reasons(anatomy: Anatomy, measured: dict[str, float]) -> Iterator[AssessReason]:
+    outside = anatomy.hu_zyx[~anatomy.body_zyx]
+    air = outside[(outside > PADDING_HU) & (outside < -800)]
+    tissue = anatomy.hu_zyx[anatomy.body_zyx]
+    tissue = tissue[(tissue > -60) & (tissue < 300)]
+    usual_air = usual_tissue = True
+    if air.size > 500:
+        # The lower quarter is air; the rest may be a mattress, or lung at the edge of the image.
+        measured["air_hu"] = float(np.percentile(air, 25))
+        usual_air = _AIR_HU[0] <= measured["air_hu"] <= _AIR_HU[1]
+    if tissue.size > 500:
+        measured["tissue_peak_hu"] = _mode(tissue)
+        usual_tissue = _TISSUE_HU[0] <= measured["tissue_peak_hu"] <= _TISSUE_HU[1]
+    sure_tissue = 20 <= measured.get("tissue_peak_hu", 0) <= 100
+    if not usual_tissue or not (usual_air or sure_tissue):
+        yield AssessReason.HU_SHIFTED
+
+
+def _mode(values: HuArray) -> float:
+    counts, edges = np.histogram(values, bins=np.arange(values.min(), values.max() + 20, 10))
+    return float(edges[counts.argmax()] + 5)
+
+
+def _coverage_reasons(
+    volume: Volume, anatomy: Anatomy, measured: dict[str, float]
+) -> Iterator[AssessReason]:
+    area = anatomy.lungs_zyx.sum(axis=(1, 2))
+    low, high = extent(anatomy.lungs_zyx, 0)
+    step_mm = anatomy.step_zyx[0] * volume.spacing_mm_zyx[0]
+    height = (high - low + 1) * step_mm
+    top, bottom = area[-1] / area.max(), area[0] / area.max()
+    measured |= {"lung_height_mm": height, "lung_at_top": top, "lung_at_bottom": bottom}
+    if height < _MIN_LUNG_HEIGHT_MM and max(top, bottom) > _CUT_SHARE:
+        yield AssessReason.TOO_LITTLE_CHEST
+    if top > _CUT_SHARE:
+        yield AssessReason.APEX_CUT
+    if bottom > _CUT_SHARE:
+        yield AssessReason.BASE_CUT
+    edges = anatomy.body_zyx[low : high + 1]
+    sides = float((edges[:, :, 0] | edges[:, :, -1]).any(axis=1).mean())
+    measured["body_at_sides"] = sides
+    if sides > _SIDES_CUT_SHARE:
+        yield AssessReason.SIDES_CUT
+
+
+def _posture_reasons(upright: Upright, measured: dict[str, float]) -> Iterator[AssessReason]:
+    measured |= {
+        "head_up": upright.head_up,
+        "spine_behind": upright.spine_behind,
+        "heart_left": upright.heart_left,
+    }
+    if upright.head_up < _UPSIDE_DOWN:
+        yield AssessReason.UPSIDE_DOWN
+    if upright.spine_behind < _BACK_TO_FRONT:
+        yield AssessReason.BACK_TO_FRONT
+    if upright.heart_left < _MIRRORED:
+        yield AssessReason.MIRRORED
+
+
+def _quality_reasons(
+    volume: Volume, thin: HuArray, anatomy: Anatomy, measured: dict[str, float]
+) -> Iterator[AssessReason]:
+    step_mm = max(volume.spacing_mm_zyx)
+    measured["step_mm"] = step_mm
+    if step_mm > _THICK_MM:
+        yield AssessReason.THICK_SLICES
+    metal = (thin > _METAL_HU) & anatomy.body_at(volume.hu_zyx.shape, thin.shape)
+    voxel_ml = float(np.prod(volume.spacing_mm_zyx)) / 1000 * volume.hu_zyx.size / thin.size
+    measured["metal_ml"] = float(metal.sum()) * voxel_ml
+    if measured["metal_ml"] > _METAL_ML:
+        yield AssessReason.METAL
+    measured["noise_hu"] = _noise_hu(volume.hu_zyx)
+    if measured["noise_hu"] > _NOISY_HU:
+        yield AssessReason.NOISY
+    if volume.source.age_years is not None and volume.source.age_years < _ADULT_YEARS:
+        measured["age_years"] = volume.source.age_years
+        yield AssessReason.CHILD
+    lungs = anatomy.hu_zyx[anatomy.lungs_zyx]
+    measured |= {"lung_median_hu": float(np.median(lungs)), "lung_below_950": (lungs < -950).mean()}
+
+
+def _noise_hu(hu_zyx: HuArray) -> float:
+    """The standard deviation of noise in soft tissue, from differences of neighbours (MAD)."""
+    middle = hu_zyx[len(hu_zyx) // 2].astype(np.int32)
+    left, right = middle[:, :-1], middle[:, 1:]
+    soft = (np.abs(left - 40) < 150) & (np.abs(right - 40) < 150)
+    steps = np.abs(right - left)[soft]
+    return float(np.median(steps)) * 1.4826 / np.sqrt(2) if steps.size > 200 else 0.0

@@ -1,0 +1,151 @@
+"""Content decides: chests are in scope, whatever else is not, and a lying header is found out."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.volumes import AssessReason, Volume, assess, read_volume
+from model.volumes.anatomy import find_anatomy
+from model.volumes.nrrd import read as read_nrrd
+from tests.model.volumes.phantom import affine_of, chest, volume_of
+
+R = AssessReason
+DATA = Path(__file__).parents[4] / "shared" / "data" / "ct"
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the shared real scans are not here")
+RNG = np.random.default_rng(1)
+
+
+def volume(hu: np.ndarray, spacing: float = 5.0) -> Volume:
+    return volume_of(np.ascontiguousarray(hu, np.int16), affine_of((spacing,) * 3))
+
+
+def flipped(scan: Volume, axis: int) -> Volume:
+    return replace(scan, hu_zyx=np.ascontiguousarray(np.flip(scan.hu_zyx, axis)))
+
+
+CHEST = volume(chest())
+
+
+def test_a_chest_is_in_scope() -> None:
+    assessment = assess(CHEST)
+    assert assessment.in_scope
+    assert assessment.reasons == ()
+    assert assessment.measurements["lungs_ml"] == pytest.approx(5500, rel=0.2)
+    assert assessment.measurements["tissue_peak_hu"] == pytest.approx(45, abs=15)
+
+
+@pytest.mark.parametrize(
+    ("axis", "reason"), [(0, R.UPSIDE_DOWN), (1, R.BACK_TO_FRONT), (2, R.MIRRORED)]
+)
+def test_a_flip_is_seen_in_the_content(axis: int, reason: AssessReason) -> None:
+    assert reason in assess(flipped(CHEST, axis)).reasons
+
+
+HU = chest()
+ZZ, YY, XX = np.indices((40, 64, 64))
+CYLINDER = (YY - 32) ** 2 + (XX - 32) ** 2 < 20**2
+NONSENSE = {
+    "zeros": (np.zeros((40, 64, 64)), R.CONSTANT),
+    "air": (RNG.normal(-1000, 10, (40, 64, 64)), R.CONSTANT),
+    "noise": (RNG.uniform(-1000, 1000, (40, 64, 64)), R.NOISE),
+    "water phantom": (np.where(CYLINDER, 0, -1000) + RNG.normal(0, 5, (40, 64, 64)), R.NO_LUNGS),
+    "magnetic resonance": (np.where(CYLINDER, 500 + 10 * YY, 0), R.NOT_HU),
+    "raw values": (HU + 1024, R.NOT_HU),
+    "shuffled slices": (HU[RNG.permutation(len(HU))], R.SHUFFLED),
+    "150 HU too high": (HU + 150, R.HU_SHIFTED),
+    "below the lungs": (HU[:5], R.NO_LUNGS),
+    "a few slices": (HU[28:34], R.TOO_LITTLE_CHEST),
+    "one slice": (HU[30:31], R.TOO_LITTLE_CHEST),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NONSENSE)
+def test_nonsense_is_out_of_scope(name: str) -> None:
+    hu, reason = NONSENSE[name]
+    assessment = assess(volume(hu))
+    assert not assessment.in_scope
+    assert reason in assessment.reasons
+
+
+def test_an_empty_room_with_a_speck_has_no_body() -> None:
+    speck = np.where((abs(ZZ - 20) < 5) & (abs(YY - 30) < 10) & (abs(XX - 30) < 10), 40, -1000)
+    assert assess(volume(speck, spacing=2.0)).reasons == (R.NO_BODY,)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_nonsense_never_breaks_it(seed: int) -> None:
+    dice = np.random.default_rng(seed)
+    shape = tuple(dice.integers(1, 24, 3))
+    low, high = sorted(dice.integers(-1024, 3000, 2))
+    spacing = float(dice.uniform(0.3, 8))
+    assert not assess(volume(dice.integers(low, high + 1, shape), spacing)).in_scope
+
+
+def test_a_cut_chest_is_noted_and_stays_in_scope() -> None:
+    for cut, reason in ((HU[:42], R.APEX_CUT), (HU[18:], R.BASE_CUT)):
+        assessment = assess(volume(cut))
+        assert assessment.in_scope
+        assert reason in assessment.reasons
+
+
+def test_notes_on_quality() -> None:
+    noisy = HU + RNG.normal(0, 90, HU.shape)
+    assert R.NOISY in assess(volume(noisy)).reasons
+    thick = volume_of(chest(), affine_of((5.5, 5.0, 5.0)))
+    assert R.THICK_SLICES in assess(thick).reasons
+    metal = HU.copy()
+    metal[30:33, 20:23, 38:41] = 3071
+    assert R.METAL in assess(volume(metal)).reasons
+    child = replace(CHEST, source=replace(CHEST.source, age_years=7))
+    assert R.CHILD in assess(child).reasons
+
+
+def test_looking_at_volumes_loads_no_torch() -> None:
+    script = (
+        "import sys, model.volumes, model.volumes.store, model.volumes.preprocess;"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+@needs_data
+@pytest.mark.parametrize(
+    "name", ["cptac_chest", "lung_pet_ct_dx_A0001", "lung_pet_ct_dx_A0001/kernel_1", "cip/dicom"]
+)
+def test_real_chests_are_in_scope_and_their_flips_are_not(name: str) -> None:
+    scan = read_volume(DATA / name)
+    assert assess(scan).in_scope
+    assert R.UPSIDE_DOWN in assess(flipped(scan, 0)).reasons
+    assert R.BACK_TO_FRONT in assess(flipped(scan, 1)).reasons
+    assert R.MIRRORED in assess(flipped(scan, 2)).reasons
+
+
+@needs_data
+@pytest.mark.parametrize(
+    "name",
+    [
+        "totalseg/example_ct.nii.gz",  # abdomen
+        "totalseg/example_ct_sm.nii.gz",
+        "totalseg/example_mr_sm.nii.gz",
+        "totalseg/aorta_report_test_result_models_ct_cropped.nii.gz",  # heart
+        "totalseg/pulmonary_report_models_ct_cropped.nii.gz",
+        "cip/lm-64.nrrd",  # a label map
+        "cip/wholeLung-64.nrrd",
+        "robustness/jpeg2000_no_sopclass",  # head
+        "robustness/broken_geometry/gantrytilting/001",
+    ],
+)
+def test_what_is_no_whole_chest_is_out_of_scope(name: str) -> None:
+    assert not assess(read_volume(DATA / name)).in_scope
+
+
+@needs_data
+def test_the_lung_mask_agrees_with_a_published_one() -> None:
+    found = find_anatomy(read_volume(DATA / "cip" / "ct-64.nrrd"))
+    published = read_nrrd(DATA / "cip" / "wholeLung-64.nrrd").values_kji > 0
+    both = (found.lungs_zyx & published).sum()
+    assert 2 * both / (found.lungs_zyx.sum() + published.sum()) >= 0.95
