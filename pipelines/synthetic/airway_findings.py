@@ -7,7 +7,7 @@ from pipelines.synthetic.build import strength
 from pipelines.synthetic.canvas import Box, box_of, soft_noise
 from pipelines.synthetic.case import PlannedFinding, Side
 from pipelines.synthetic.kinds import LOBES
-from pipelines.synthetic.trees import Tree, airway_radius, draw_tree
+from pipelines.synthetic.trees import Tree, airway_radius, airways_beside, draw_tree
 
 _EMPTY_HU = -985.0
 _LOBULE = 19.0  # distance between parallel septa
@@ -114,14 +114,16 @@ def draw_septal_thickening(
 def draw_peribronchial_thickening(
     chest: Chest, finding: PlannedFinding, rng: np.random.Generator
 ) -> Box | None:
-    """Thick walls around every airway of the side."""
-    wall = (3.0 + 1.8 * strength(finding)) * rng.uniform(0.9, 1.1)
+    """Thick walls around the side's airways, seen far out into the lung."""
+    wall = (2.2 + 1.6 * strength(finding)) * rng.uniform(0.9, 1.1)
     if not finding.visible:
         wall = 0.6
     boxes = []
-    for tree, side in zip(chest.trees.airways, (Side.RIGHT, Side.LEFT), strict=True):
+    for arteries, side in zip(chest.trees.arteries, (Side.RIGHT, Side.LEFT), strict=True):
         if finding.side not in (side, Side.BILATERAL):
             continue
+        # Thick walls make airways visible that are not seen otherwise.
+        tree = airways_beside(arteries, 4 if finding.visible else 10)
         radii = airway_radius(tree)
         draw_tree(chest.canvas, chest.lungs, tree, radii + wall, 15.0)
         draw_tree(chest.canvas, chest.lungs, tree, radii, -970.0)
@@ -136,10 +138,8 @@ def draw_bronchiectasis(
     lobe = LOBES.index(finding.lobe or "left lower lobe")
     tree = chest.lobe_tree(chest.trees.airways, lobe)
     arteries = chest.lobe_tree(chest.trees.arteries, lobe)
-    outer = arteries.kept((arteries.leaves >= 3) & (arteries.leaves < 18))
     marked = strength(finding)
-    aside = np.array([0.0, 3.6, 1.8])
-    beyond = Tree(outer.start + aside, outer.stop + aside, outer.leaves, outer.lobe)
+    beyond = airways_beside(arteries.kept(arteries.leaves < 18), 3)
     chosen = beyond.kept(rng.random(len(beyond.leaves)) < 0.55 + 0.3 * marked)
     if not len(chosen.leaves) or not finding.visible:
         chosen = tree

@@ -48,24 +48,24 @@ def build_of(case: Case) -> Build:
     female = case.patient.sex == "F"
     contrast = case.acquisition.contrast
     scale = (0.93 if female else 1.0) * (1 + 0.4 * (size - 1)) * body.uniform(0.96, 1.04)
-    blood = day.uniform(120, 300) if contrast else day.uniform(34, 52)
-    deflation = 20.0 * ("expiration" in case.variants) - 16.0 * ("hyperinflation" in case.variants)
+    blood = day.uniform(120, 300) if contrast else day.uniform(28, 50)
+    breath = 1.0 * ("expiration" in case.variants) - 1.0 * ("hyperinflation" in case.variants)
     build = Build(
         scale=scale,
         fat=float(np.clip(12 + 110 * (size - 1) + body.normal(0, 4), 4, 40)),
         breast=body.uniform(0.7, 1.2) if female else 0.0,
         blood=blood,
         venous_blood=blood * day.uniform(0.75, 1.3) if contrast else blood,
-        muscle=body.uniform(45, 60) + 10 * contrast,
+        muscle=body.uniform(22, 60) + 10 * contrast,
         tissue=day.uniform(70, 100) if contrast else day.uniform(30, 45),
-        lung=day.uniform(-885, -815) + 3.0 * deflation,
+        lung=day.uniform(-885, -815) + 65 * breath,
         haze=day.uniform(90, 260) if "gravity_haze" in case.variants else day.uniform(10, 50),
         bone=body.uniform(150, 260) - 1.2 * (case.patient.age_years - 60),
-        heart=body.uniform(0.88, 1.03),
+        heart=body.uniform(0.86, 1.04),
         heart_fat=body.uniform(2, 5) + 5.0 * ("epicardial_fat" in case.variants),
         pericardial_fluid=0.0,
-        dome_right=body.uniform(-70, -54) + deflation,
-        dome_left=body.uniform(-82, -66) + deflation,
+        dome_right=body.uniform(-76, -50) + 18 * breath,
+        dome_left=body.uniform(-88, -62) + 18 * breath,
         dome_depth=body.uniform(60, 78) - 10 * ("hyperinflation" in case.variants),
         shift=body.normal(0, 2),
         hernia=0.0,
@@ -73,7 +73,7 @@ def build_of(case: Case) -> Build:
         tortuosity=body.uniform(5, 12) if "tortuous_aorta" in case.variants else 0.0,
         fissure=body.normal(0, 6),
         vessel=1 + 0.3 * ("plethora" in case.variants) - 0.2 * ("oligaemia" in case.variants),
-        fluid=day.uniform(2, 24),
+        fluid=day.uniform(2, 28),
         spine_curve=body.normal(0, 5),
     )
     for finding in case.present:
@@ -91,7 +91,7 @@ def _moved(build: Build, finding: PlannedFinding) -> Build:
     size = (finding.size_mm or 0.0) / build.scale * (1.0 if finding.visible else 0.4)
     match finding.finding:
         case "cardiomegaly":
-            return replace(build, heart=max(build.heart, 1.0) * (1.2 + 0.16 * marked))
+            return replace(build, heart=max(build.heart, 0.98) * (1.19 + 0.17 * marked))
         case "pericardial_effusion":
             return replace(build, pericardial_fluid=size)
         case "hiatal_hernia":

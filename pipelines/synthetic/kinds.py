@@ -151,7 +151,7 @@ def _consolidation(rng: np.random.Generator) -> list[PlannedFinding]:
 
 
 def _atelectasis(rng: np.random.Generator) -> list[PlannedFinding]:
-    texture = _choose(rng, {"lobar": 4, "linear": 3, "dependent": 3})
+    texture = _choose(rng, {"lobar": 5, "linear": 3, "dependent": 3})
     if texture == "dependent":
         return [planned(rng, "atelectasis", Side.BILATERAL, _severity(rng), texture=texture)]
     among = LOWER_LOBES if rng.random() < 0.6 else LOBES
@@ -170,8 +170,8 @@ def _pleural_effusion(rng: np.random.Generator) -> list[PlannedFinding]:
 
 
 def _pericardial_effusion(rng: np.random.Generator) -> list[PlannedFinding]:
-    thickness = rng.uniform(7, 24)
-    severity = SEVERITIES[int(np.digitize(thickness, [10, 18]))]
+    thickness = rng.uniform(6, 20)
+    severity = SEVERITIES[int(np.digitize(thickness, [9, 15]))]
     return [planned(rng, "pericardial_effusion", Side.MIDLINE, severity, size_mm=thickness)]
 
 
@@ -236,7 +236,7 @@ def _mosaic_attenuation(rng: np.random.Generator) -> list[PlannedFinding]:
 
 
 def _fibrotic_sequela(rng: np.random.Generator) -> list[PlannedFinding]:
-    texture = _choose(rng, {"apical_scar": 4, "band": 4, "reticular": 3})
+    texture = _choose(rng, {"apical_scar": 4, "band": 3, "reticular": 4})
     if texture == "apical_scar":
         side = _side(rng, bilateral=0.6)
         return [planned(rng, "fibrotic_sequela", side, _severity(rng), texture=texture)]

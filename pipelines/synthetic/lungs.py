@@ -173,7 +173,7 @@ def draw_abdomen(canvas: Canvas, build: Build, variants: tuple[str, ...], seed: 
             radius = rng.uniform(9, 30)
             cyst = np.maximum(ellipsoid(region, centre, (radius,) * 3), liver + 2.0)
             canvas.paint(region, canvas.cover(cyst), build.fluid)
-    size = rng.uniform(1.05, 1.4) if "full_stomach" in variants else rng.uniform(0.7, 1.0)
+    size = rng.uniform(1.15, 1.55) if "full_stomach" in variants else rng.uniform(0.7, 1.0)
     radii = (42 * size, 46 * size, 40 * size)
     stomach = np.maximum(ellipsoid(region, (62, -26, -118), radii), below + 3.0)
     canvas.paint(region, canvas.cover(stomach.astype(np.float32)), 40.0)
@@ -189,7 +189,7 @@ def draw_lungs(canvas: Canvas, build: Build, lungs: Lungs, seed: int) -> None:
     rng = np.random.default_rng([seed, 3])
     region = lungs.region
     gravity = np.clip((region.y - at_height(region.z, (0,) * 10)) / 90, -1, 1)
-    gradient = 22 * gravity + build.haze * np.clip(gravity, 0, 1) ** 4
+    gradient = 22 * gravity + build.haze * np.clip(gravity, 0, 1) ** 3
     hu = build.lung + gradient + np.float32(11) * soft_noise(rng, region, 26.0)
     hu += np.float32(16) * soft_noise(rng, region, 6.0)
     canvas.paint(region, lungs.cover, hu)

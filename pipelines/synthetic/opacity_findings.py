@@ -24,7 +24,7 @@ def draw_consolidation(
     distance = lumpy(rng, region, place, radius, np.array([1.1, 1.0, 0.95]), 0.3)
     lung = chest.lungs.mask(finding.lobe, finding.side)[inner]
     cover = np.clip(0.5 - distance / 5.0, 0, 1) * lung
-    patchy = np.clip(1.1 + 0.3 * soft_noise(rng, region, 7.0), 0, 1)
+    patchy = np.clip(1.25 + 0.3 * soft_noise(rng, region, 7.0), 0, 1)
     canvas = chest.canvas
     halo = np.clip(0.5 - (distance - 7) / 12.0, 0, 1) * lung
     canvas.add(region, halo * np.float32(190) * (canvas.hu[region.place] < -600))
@@ -57,7 +57,7 @@ def draw_ground_glass(
         field = field + np.clip((22 - depth) / 12, -2.5, 0.6)
     extent = np.clip(field * 2.2 + 0.5, 0, 1) * lung
     grain = 1 + 0.25 * soft_noise(rng, region, 4.0)
-    lift = (235 + 120 * max(marked, 0)) * (1.0 if finding.visible else 0.3)
+    lift = (200 + 110 * max(marked, 0)) * (1.0 if finding.visible else 0.3)
     airy = np.clip((-450 - chest.canvas.hu[region.place]) / 250, 0, 1)
     chest.canvas.add(region, (extent * grain * airy * np.float32(lift)).astype(np.float32))
     return mask_box(region, extent, 0.5)
@@ -94,7 +94,7 @@ def _collapse(
 ) -> Array:
     """A wedge along the mediastinum: behind for a lower lobe, in front for the others."""
     marked = strength(finding)
-    reach = 24 + 12 * marked
+    reach = 28 + 14 * marked
     centre = chest.build.shift
     medial = np.abs(region.x - centre)
     if finding.lobe in ("right lower lobe", "left lower lobe"):

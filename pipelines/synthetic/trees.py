@@ -70,8 +70,7 @@ def grow_trees(build: Build, lungs: Lungs, seed: int) -> Trees:
         arteries.append(artery)
         root = (ends[side][0] + ends[side][1]) / 2
         veins.append(_grow(rng, lungs, side, root, _LEAVES["vein"]))
-        central = artery.kept(artery.leaves >= _AIRWAY_LEAST)
-        airways.append(_beside(central))
+        airways.append(airways_beside(artery, _AIRWAY_LEAST))
     return Trees((arteries[0], arteries[1]), (veins[0], veins[1]), (airways[0], airways[1]))
 
 
@@ -104,8 +103,9 @@ def _grow(
     return Tree(np.array(start), np.array(stop), np.array(counts), np.array(owners, dtype=np.uint8))
 
 
-def _beside(tree: Tree) -> Tree:
-    """An airway tree that runs beside the arteries."""
+def airways_beside(arteries: Tree, least: int) -> Tree:
+    """The airways that run beside arteries with at least so many leaves."""
+    tree = arteries.kept(arteries.leaves >= least)
     aside = np.array([0.0, 3.6, 1.8])
     return Tree(tree.start + aside, tree.stop + aside, tree.leaves, tree.lobe)
 
