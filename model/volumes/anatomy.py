@@ -33,16 +33,6 @@ class Anatomy:
         """Volume of a coarse voxel."""
         return float(np.prod(spacing_of(self.affine_lps))) / 1000
 
-    def body_at(self, full_shape: tuple[int, ...], thin_shape: tuple[int, ...]) -> Mask:
-        """The body at the voxels that remain when a volume is thinned evenly to `thin_shape`."""
-        index = []
-        for full, thin, step, size in zip(
-            full_shape, thin_shape, self.step_zyx, self.body_zyx.shape, strict=True
-        ):
-            places = np.arange(thin) * -(-full // thin) / step
-            index.append(np.minimum(np.rint(places).astype(int), size - 1))
-        return self.body_zyx[np.ix_(*index)]
-
 
 def find_anatomy(volume: Volume) -> Anatomy:
     """Segment body and lungs of an upright or lying patient on a grid of about 4 mm.

@@ -49,6 +49,7 @@ NOTES = frozenset(
 )
 """Reasons that leave a volume in scope: a report names them, training may filter by them."""
 
+_THIN_PIXELS = 64
 _MIN_RANGE_HU = 100
 _MIN_CORRELATION = 0.3
 _MAX_DISORDER = 0.7
@@ -97,8 +98,9 @@ def _reasons(
 ) -> Iterator[AssessReason]:
     """Find reasons, and write the measurement behind each into `measured`."""
     hu = volume.hu_zyx
-    thin = hu[:, :: max(1, hu.shape[1] // 96), :: max(1, hu.shape[2] // 96)]
-    low, high = np.percentile(thin, (0.5, 99.5))
+    stride = max(1, min(hu.shape[1:]) // _THIN_PIXELS)
+    thin = hu[:, ::stride, ::stride]
+    low, high = np.percentile(thin[::2, ::2, ::2], (0.5, 99.5))
     measured |= {"p0_5_hu": low, "p99_5_hu": high}
     if high - low < _MIN_RANGE_HU:
         yield AssessReason.CONSTANT
@@ -130,7 +132,7 @@ def _reasons(
         return
     yield from _coverage_reasons(volume, anatomy, measured)
     yield from _posture_reasons(judge(anatomy), measured)
-    yield from _quality_reasons(volume, thin, anatomy, measured)
+    yield from _quality_reasons(volume, stride, anatomy, measured)
 
 
 def _correlation(thin: HuArray) -> float:
@@ -216,15 +218,13 @@ def _posture_reasons(upright: Upright, measured: dict[str, float]) -> Iterator[A
 
 
 def _quality_reasons(
-    volume: Volume, thin: HuArray, anatomy: Anatomy, measured: dict[str, float]
+    volume: Volume, stride: int, anatomy: Anatomy, measured: dict[str, float]
 ) -> Iterator[AssessReason]:
     step_mm = max(volume.spacing_mm_zyx)
     measured["step_mm"] = step_mm
     if step_mm > _THICK_MM:
         yield AssessReason.THICK_SLICES
-    metal = (thin > _METAL_HU) & anatomy.body_at(volume.hu_zyx.shape, thin.shape)
-    voxel_ml = float(np.prod(volume.spacing_mm_zyx)) / 1000 * volume.hu_zyx.size / thin.size
-    measured["metal_ml"] = float(metal.sum()) * voxel_ml
+    measured["metal_ml"] = _metal_ml(volume, stride, anatomy)
     if measured["metal_ml"] > _METAL_ML:
         yield AssessReason.METAL
     measured["noise_hu"] = _noise_hu(volume.hu_zyx)
@@ -235,6 +235,16 @@ def _quality_reasons(
         yield AssessReason.CHILD
     lungs = anatomy.hu_zyx[anatomy.lungs_zyx]
     measured |= {"lung_median_hu": float(np.median(lungs)), "lung_below_950": (lungs < -950).mean()}
+
+
+def _metal_ml(volume: Volume, stride: int, anatomy: Anatomy) -> float:
+    """Within the body: cables and the table do not count."""
+    places = np.argwhere(volume.hu_zyx[:, ::stride, ::stride] > _METAL_HU)
+    coarse = np.rint(places * (1, stride, stride) / anatomy.step_zyx).astype(int)
+    coarse = np.minimum(coarse, np.asarray(anatomy.body_zyx.shape) - 1)
+    inside = int(anatomy.body_zyx[tuple(coarse.T)].sum())
+    voxel_ml = float(np.prod(volume.spacing_mm_zyx)) / 1000
+    return inside * voxel_ml * stride**2
 
 
 def _noise_hu(hu_zyx: HuArray) -> float:

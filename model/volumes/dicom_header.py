@@ -3,6 +3,7 @@
 import math
 import warnings
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from io import BytesIO
@@ -96,18 +97,16 @@ class Elements:
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
+        self._raw: dict[int, Any] = dict(dataset.items())
 
     def text(self, tag: int) -> str:
         """The value without padding, or an empty string."""
-        if tag not in self._dataset:
-            return ""
-        raw = self._dataset.get_item(BaseTag(tag))
-        value = getattr(raw, "value", None)
+        value = getattr(self._raw.get(tag), "value", None)
         if isinstance(value, bytes):
             return value.decode("utf-8", "surrogateescape").strip(" \0")
-        if value is None:
-            return ""
-        return "\\".join(map(str, value)) if isinstance(value, list | tuple) else str(value).strip()
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            return "\\".join(map(str, value))
+        return "" if value is None else str(value).strip()
 
     def texts(self, tag: int) -> tuple[str, ...]:
         """The values of a multi-valued text."""
@@ -116,18 +115,21 @@ class Elements:
 
     def numbers(self, tag: int, count: int) -> tuple[float, ...] | None:
         """Exactly `count` finite numbers of a decimal string (or a binary double), else None."""
-        value = getattr(self._raw(tag), "value", None)
+        raw = self._raw.get(tag)
+        value = getattr(raw, "value", None)
         parts: list[Any]
-        if isinstance(value, bytes) and getattr(self._raw(tag), "VR", None) == "FD":
-            order = "<f8" if self._raw(tag).is_little_endian else ">f8"
+        if isinstance(value, bytes) and raw is not None and raw.VR == "FD":
+            order = "<f8" if raw.is_little_endian else ">f8"
             parts = np.frombuffer(value, order).tolist() if len(value) % 8 == 0 else []
         else:
             parts = list(self.texts(tag))
+        if len(parts) != count or any(isinstance(part, str) and "_" in part for part in parts):
+            return None  # Python reads "1_0" as ten
         try:
             numbers = tuple(float(part) for part in parts)
         except ValueError:
             return None
-        return numbers if len(numbers) == count and all(map(math.isfinite, numbers)) else None
+        return numbers if all(map(math.isfinite, numbers)) else None
 
     def number(self, tag: int) -> float | None:
         """One finite number, else None."""
@@ -135,12 +137,11 @@ class Elements:
         return numbers[0] if numbers else None
 
     def integer(self, tag: int, *, signed: bool = False) -> int | None:
-        """A 16-bit integer (US, SS) or an integer string, else None."""
-        raw = self._raw(tag)
+        """A binary 16-bit integer (US, SS), or one written out, else None."""
+        raw = self._raw.get(tag)
         value = getattr(raw, "value", None)
-        if isinstance(value, bytes) and len(value) == 2 and getattr(raw, "VR", None) != "IS":
-            order = "little" if raw.is_little_endian else "big"
-            return int.from_bytes(value, order, signed=signed)  # type: ignore[arg-type]
+        if raw is not None and isinstance(value, bytes) and len(value) == 2:
+            return int.from_bytes(value, "little" if raw.is_little_endian else "big", signed=signed)
         try:
             number = int(self.text(tag))
         except ValueError:
@@ -149,13 +150,10 @@ class Elements:
 
     def items(self, tag: int) -> list["Elements"]:
         """The items of a sequence; none when it is absent."""
-        if tag not in self._dataset:
+        if tag not in self._raw:
             return []
         value = self._dataset[BaseTag(tag)].value
         return [Elements(item) for item in value] if isinstance(value, pydicom.Sequence) else []
-
-    def _raw(self, tag: int) -> Any:
-        return self._dataset.get_item(BaseTag(tag)) if tag in self._dataset else None
 
 
 @dataclass(frozen=True, slots=True)
