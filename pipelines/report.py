@@ -11,6 +11,7 @@ from rich.table import Table
 
 from configs import files
 from configs.contracts import InputError, Stage
+from pipelines.rendering import wording
 from pipelines.rendering.content import Decision, Remark, ScanReport, Status, percent
 from pipelines.running.progress import results
 from pipelines.running.run import Run
@@ -145,7 +146,7 @@ def _print(content: ScanReport, out: Path, clock: "_Clock | None") -> None:
             percent(finding.probability),
             percent(finding.threshold),
             finding.decision.value,
-            f"{where.side.value}, slice {where.best_slice}" if where else "",
+            f"{wording.place(where)}, slice {where.best_slice}" if where else "",
         )
     results.print(table)
     if clock:

@@ -16,9 +16,10 @@ from typing import Any
 import jinja2
 import numpy as np
 from markupsafe import Markup
+from numpy.typing import NDArray
 
 from pipelines.rendering import wording
-from pipelines.rendering.content import Decision, Finding, ScanReport, Status, percent
+from pipelines.rendering.content import Decision, Finding, Focus, ScanReport, Status, percent
 from pipelines.rendering.display import WINDOWS_HU, load_display
 from pipelines.rendering.pictures import KeyImage, Pictures
 from pipelines.rendering.slices import CURVE_HU, CURVE_LEVEL
@@ -140,6 +141,7 @@ def _viewer(report: ScanReport, pictures: Pictures) -> dict[str, Any]:
     z, y, x = np.linalg.norm(slices.affine_lps[:3, :3], axis=0)[::-1].tolist()
     assert report.geometry is not None
     depth = report.geometry.shape_zyx[0]
+    numbers = depth - slices.indices  # counted from the head
     listed = [e.finding for g in _grouped(report.having(Decision.PRESENT)) for e in g.entries]
     listed += report.having(Decision.INDETERMINATE)
     some_map = next(iter(pictures.maps.values()), None)
@@ -149,28 +151,29 @@ def _viewer(report: ScanReport, pictures: Pictures) -> dict[str, Any]:
         "shape_zyx": slices.shape_zyx,
         "spacing_mm_zyx": (z, y, x),
         "affine_lps": slices.affine_lps.round(5).tolist(),
-        "slice_numbers": [depth - int(index) for index in slices.indices],
+        "slice_numbers": numbers.tolist(),
         "slice_count": depth,
         "curve": {"hu": CURVE_HU, "level": CURVE_LEVEL},
         "windows": {window.value: hu for window, hu in WINDOWS_HU.items()},
         "map_shape_zyx": some_map.cells_zyx.shape if some_map else None,
         "view_to_map": to_map.round(8).tolist(),
         "first": listed[0].label if listed else None,
-        "findings": [_viewed(finding, pictures) for finding in report.findings],
+        "findings": [_viewed(finding, pictures, numbers) for finding in report.findings],
         "jpegs": [base64.b64encode(jpeg).decode() for jpeg in slices.jpegs],
     }
 
 
-def _viewed(finding: Finding, pictures: Pictures) -> dict[str, Any]:
+def _viewed(finding: Finding, pictures: Pictures, numbers: NDArray[np.int_]) -> dict[str, Any]:
     evidence = pictures.maps.get(finding.label)
     profile = pictures.profiles.get(finding.label, np.zeros(0))
     to_view = np.linalg.inv(pictures.slices.affine_lps)
     last = np.asarray(pictures.slices.shape_zyx[::-1]) - 1
 
-    def nearest(place: tuple[float, float, float]) -> list[int]:
-        index = np.clip(to_view[:3, :3] @ place + to_view[:3, 3], 0, last)
-        column_row_slice: list[int] = index.round().astype(int).tolist()
-        return column_row_slice
+    def nearest(focus: Focus) -> list[int]:
+        index = np.clip(to_view[:3, :3] @ focus.peak_xyz_mm + to_view[:3, 3], 0, last)
+        column, row, _ = index.round().astype(int).tolist()
+        # Not by rounding: a peak half-way between two slices must open the one that is named.
+        return [column, row, int(np.abs(numbers - focus.best_slice).argmin())]
 
     return {
         "label": finding.label,
@@ -184,7 +187,7 @@ def _viewed(finding: Finding, pictures: Pictures) -> dict[str, Any]:
         "profile": [round(float(value), 3) for value in profile],
         "foci": [
             {
-                "at": nearest(focus.peak_xyz_mm),
+                "at": nearest(focus),
                 "place": wording.place(focus),
                 "slices": wording.slices(focus),
                 "size": wording.size(focus),

@@ -114,7 +114,7 @@ def summary(report: ScanReport) -> tuple[Line, ...]:
             Line(
                 "Calibration",
                 "Every finding" if every else f"{fitted} of {len(report.findings)} findings",
-                "on validation scans",
+                "on enough validation scans",
                 Tone.PLAIN if every else Tone.CAREFUL,
             )
         )

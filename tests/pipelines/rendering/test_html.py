@@ -109,8 +109,9 @@ def test_the_viewer_has_every_slice_finding_and_focus(page: Page, report: ScanRe
     assert len(data["jpegs"]) == 45
     assert data["slice_numbers"][0] == 45
     assert [f["label"] for f in data["findings"]] == [f.label for f in report.findings]
-    focus = data["findings"][0]["foci"][0]
-    assert data["slice_numbers"][focus["at"][2]] == report.findings[0].foci[0].best_slice
+    for shown, finding in zip(data["findings"], report.findings, strict=True):
+        opened = [data["slice_numbers"][focus["at"][2]] for focus in shown["foci"]]
+        assert opened == [focus.best_slice for focus in finding.foci]
     assert data["first"] == "ct_rate:Lung nodule"
 
 
