@@ -30,6 +30,8 @@ class LabelRule(BaseModel):
     """A measured fact below this is absent; one without a measurement counts."""
     max_size_mm: float | None = None
     """A measured fact above this is absent; one without a measurement counts."""
+    short_axis: bool = False
+    """Sizes are compared by the shortest diameter that is given, as for lymph nodes."""
     measured: bool = False
     """Only facts with a measurement count."""
 
@@ -75,9 +77,15 @@ class Convention(BaseModel):
     about: str
     coding: Coding = Coding()
     binary: Binary
-    labels: dict[str, LabelRule]
+    labels: dict[str, LabelRule | tuple[LabelRule, ...]]
+    """By label, the rule that feeds it, or several."""
     locations: dict[str, LocationRule] = {}
     """Where a label can be, for conventions that give a label x location table."""
+
+    def rules(self, label: str) -> tuple[LabelRule, ...]:
+        """The rules that feed a label."""
+        rule = self.labels[label]
+        return rule if isinstance(rule, tuple) else (rule,)
 
 
 @cache

@@ -32,6 +32,8 @@ class Meaning(StrEnum):
     OTHER_PERSON = "other_person"
     LIMITED = "limited"
     UNASSESSABLE = "unassessable"
+    NO_CONTRAST = "no_contrast"  # the examination was made without contrast material
+    REASON = "reason"  # why something could not be judged
     BY_REFERENCE = "by_reference"  # the rest of the findings is only referred to
     SEVERITY = "severity"
     COUNT = "count"

@@ -26,17 +26,15 @@ _GAP_WORD = r"[\s,/()-]{1,4}[^\s,/();:.-]{1,40}"
 _MAX_FIRST_WORDS = 64
 
 
-class Start(NamedTuple):
-    """One way in which a match can begin."""
+class Literal(NamedTuple):
+    """A word of a phrase: as it stands, or as a stem that takes any ending."""
 
-    word: str
-    """The literal that it begins with."""
+    text: str
     is_stem: bool
-    """Letters may follow the literal."""
-    ends: bool
-    """The match ends with this word."""
-    next_letters: frozenset[str] | None
-    """What the next word can begin with; None where that is not known."""
+
+
+Element = frozenset[Literal]
+"""Words of which one must be there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,28 +42,46 @@ class Phrase:
     """A compiled phrase."""
 
     source: str
-    starts: tuple[Start, ...]
+    starts: Element
+    """The words that a match can begin with."""
+    needs: tuple[Element, ...]
+    """What every match holds, in order: a cheap test before the expression is tried."""
+    is_word: bool
+    """Whether every match is a single word."""
     expression: str
-    """A regular expression for the whole phrase, to be matched at the start of a first word."""
+    """A regular expression for the whole phrase, to be matched at a word that can start it."""
 
 
-def compile_phrase(source: str) -> Phrase:
-    """Compile a phrase; raises InputError saying what is wrong with it.
+def compile_phrase(source: str) -> tuple[Phrase, ...]:
+    """Compile a phrase; one that is only a choice, "(a|b c)", becomes one phrase a branch.
 
-    >>> [start.word for start in compile_phrase("(small|minimal)? pleural effusion*").starts]
-    ['small', 'minimal', 'pleural']
+    Raises InputError saying what is wrong with it.
+
+    >>> (phrase,) = compile_phrase("(small|minimal)? pleural {3} effusion*")
+    >>> sorted(literal.text for literal in phrase.starts)
+    ['minimal', 'pleural', 'small']
+    >>> [literal.text for element in phrase.needs for literal in element]
+    ['pleural', 'effusion']
     """
-    return Phrase(source, *_Parser(source).parse())
+    part = _Parser(source).parse()
+    return tuple(
+        Phrase(source, one.starts, one.needs, one.is_word, one.expression)
+        for one in part.branches or (part,)
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A parsed stretch: its expression, the ways it can begin, whether it may be empty."""
+    """A parsed stretch of a phrase."""
 
     expression: str
-    starts: tuple[Start, ...]
+    starts: Element
+    needs: tuple[Element, ...]
+    is_word: bool = False
     optional: bool = False
     gap: bool = False
+    branches: tuple["_Part", ...] = ()
+    """The choices, where the stretch is nothing but a choice."""
 
 
 class _Parser:
@@ -87,7 +103,7 @@ class _Parser:
             position = match.end()
         self.at = 0
 
-    def parse(self) -> tuple[tuple[Start, ...], str]:
+    def parse(self) -> _Part:
         part = self._alternatives()
         if self.at < len(self.tokens):
             raise InputError(f"phrase {self.source!r}: a bracket closes that was never opened")
@@ -95,7 +111,7 @@ class _Parser:
             raise InputError(f"phrase {self.source!r}: needs at least one word that must be there")
         if len(part.starts) > _MAX_FIRST_WORDS:
             raise InputError(f"phrase {self.source!r}: more than {_MAX_FIRST_WORDS} ways to begin")
-        return part.starts, part.expression
+        return part
 
     def _alternatives(self) -> _Part:
         branches = [self._sequence()]
@@ -104,10 +120,14 @@ class _Parser:
             branches.append(self._sequence())
         if len(branches) == 1:
             return branches[0]
+        one_of = [branch.needs[0] for branch in branches if branch.needs]
         return _Part(
             "(?:" + "|".join(branch.expression for branch in branches) + ")",
-            tuple(dict.fromkeys(start for branch in branches for start in branch.starts)),
-            any(branch.optional for branch in branches),
+            frozenset().union(*(branch.starts for branch in branches)),
+            (frozenset().union(*one_of),) if len(one_of) == len(branches) else (),
+            is_word=all(branch.is_word for branch in branches),
+            optional=any(branch.optional for branch in branches),
+            branches=tuple(branches),
         )
 
     def _sequence(self) -> _Part:
@@ -118,7 +138,8 @@ class _Parser:
             if kind == "word":
                 parts.append(_word(value))
             elif kind == "gap":
-                parts.append(_Part(f"(?:{_GAP_WORD}){{0,{value}}}?", (), optional=True, gap=True))
+                gap = f"(?:{_GAP_WORD}){{0,{value}}}?"
+                parts.append(_Part(gap, frozenset(), (), optional=True, gap=True))
             else:
                 parts.append(self._group())
         return self._joined(parts)
@@ -129,19 +150,17 @@ class _Parser:
             raise InputError(f"phrase {self.source!r}: a bracket is never closed")
         optional = self.tokens[self.at][1] == ")?"
         self.at += 1
-        return _Part(inner.expression, inner.starts, optional or inner.optional)
+        if optional:
+            return _Part(inner.expression, inner.starts, (), optional=True)
+        return inner
 
     def _joined(self, parts: list[_Part]) -> _Part:
         if not parts:
             raise InputError(f"phrase {self.source!r}: an empty alternative")
+        if len(parts) == 1 and not parts[0].optional:
+            return parts[0]
         if parts[0].gap or parts[-1].gap:
             raise InputError(f"phrase {self.source!r}: {{n}} must stand between words")
-        starts: list[Start] = []
-        for index, part in enumerate(parts):
-            following = parts[index + 1 :]
-            starts += [_continued(start, following) for start in part.starts]
-            if not part.optional:
-                break
         required = next((i for i, part in enumerate(parts) if not part.optional), len(parts))
         pieces = []
         for index, part in enumerate(parts):
@@ -157,29 +176,20 @@ class _Parser:
                 pieces.append(f"(?:{piece})?" if part.optional else piece)
         if required == len(parts):
             raise InputError(f"phrase {self.source!r}: at least one word must not be optional")
-        return _Part("".join(pieces), tuple(dict.fromkeys(starts)))
+        return _Part(
+            "".join(pieces),
+            frozenset().union(*(part.starts for part in parts[: required + 1])),
+            tuple(need for part in parts if not part.optional for need in part.needs),
+            is_word=len(parts) == 1 and parts[0].is_word,
+        )
 
 
 _GAP_SEPARATOR = r"[\s,/()-]{1,4}"
 
 
 def _word(value: str) -> _Part:
-    if value.endswith("*"):
-        start = Start(value[:-1], is_stem=True, ends=True, next_letters=None)
-        return _Part(re.escape(value[:-1]) + r"[^\W_]{0,40}", (start,))
-    start = Start(value, is_stem=False, ends=True, next_letters=None)
-    return _Part(re.escape(value) + _WORD_END, (start,))
-
-
-def _continued(start: Start, following: list[_Part]) -> Start:
-    """A start with what can come next, now that it is known what follows its part."""
-    if not start.ends or not following:
-        return start
-    letters: set[str] = set()
-    for part in following:
-        if part.gap:
-            break
-        letters.update(following_start.word[0] for following_start in part.starts)
-        if not part.optional:
-            return start._replace(ends=False, next_letters=frozenset(letters))
-    return start._replace(ends=False, next_letters=None)
+    is_stem = value.endswith("*")
+    literal = Literal(value.removesuffix("*"), is_stem)
+    ending = r"[^\W_]{0,40}" if is_stem else _WORD_END
+    element = frozenset({literal})
+    return _Part(re.escape(literal.text) + ending, element, (element,), is_word=True)

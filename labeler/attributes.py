@@ -48,7 +48,11 @@ class Attributes(NamedTuple):
     sizes_mm: tuple[float, ...]
     prior_size_mm: float | None
     severity: str | None
-    count: int | None
+    count: int | None  # type: ignore[assignment]  # a table column, shadows tuple.count
+
+
+NO_ATTRIBUTES = Attributes(None, None, None, None, (), None, None, None)
+_VALUED = frozenset({Meaning.SEVERITY, Meaning.COUNT})
 
 
 def measurements(lowered: str) -> list[Measurement]:
@@ -90,6 +94,7 @@ class AttributeReader:
         self._sizes: dict[tuple[int, int], list[Measurement]] = {}
         for size in measurements(context.text):
             self._attach(size, mentions)
+        self._silent = not (self._sides or self._lobes or self._segments or self._sizes)
 
     def _attach(self, size: Measurement, mentions: list[Hit]) -> None:
         """Give a measurement to the nearest mention, in its own clause if there is one."""
@@ -101,22 +106,27 @@ class AttributeReader:
 
     def read(self, mention: Hit, governing: list[FoundCue]) -> Attributes:
         """The attributes of a mention, given the cues whose scope it is in."""
+        if self._silent and not any(found.cue.means in _VALUED for found in governing):
+            return NO_ATTRIBUTES
         side, lobe = self._side_and_lobe(mention)
         segment = None
         if self._segments and (near := self._context.beside(mention, self._segments)):
             segment = nearest(mention, near).item
-        sizes = self._sizes.get((mention.start, mention.end), ())
-        current = tuple(d for size in sizes if not size.prior for d in size.diameters_mm)
-        earlier = [d for size in sizes if size.prior for d in size.diameters_mm]
+        current: tuple[float, ...] = ()
+        earlier: list[float] = []
+        if self._sizes:
+            sizes = self._sizes.get((mention.start, mention.end), ())
+            current = tuple(d for size in sizes if not size.prior for d in size.diameters_mm)
+            earlier = [d for size in sizes if size.prior for d in size.diameters_mm]
         severity = _nearest_value(mention, governing, Meaning.SEVERITY)
         count = _nearest_value(mention, governing, Meaning.COUNT)
         return Attributes(
             side,
             lobe,
             segment,
-            max(current, default=None),
+            max(current) if current else None,
             current,
-            max(earlier, default=None),
+            max(earlier) if earlier else None,
             severity,
             int(count) if count else None,
         )

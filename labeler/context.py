@@ -8,8 +8,30 @@ from configs.contracts import Assessability, Change, Existence, Experiencer, Tem
 from configs.cue import Direction, Meaning, Scope
 from labeler.lexicon import Hit
 
-_NEAR = 30
+_NEAR = 30  # characters between a cue and a mention that are near
 _RELATIVE_VERB = 16  # characters from "which" to its verb: "which has also been seen"
+_QUESTION = 60  # characters from a mention to its question mark
+_FAR = 1 << 30
+
+_SILENT = frozenset(
+    {
+        Meaning.NOTHING,
+        Meaning.STOP,
+        Meaning.RELATIVE,
+        Meaning.BY_REFERENCE,
+        Meaning.NO_CONTRAST,
+        Meaning.REASON,
+    }
+)
+_LIMITS = {Meaning.LIMITED: Assessability.LIMITED, Meaning.UNASSESSABLE: Assessability.NONE}
+_REASONS = frozenset({Meaning.REASON, Meaning.NO_CONTRAST})
+_CHANGES = {
+    Meaning.NEW: Change.NEW,
+    Meaning.RESOLVED: Change.RESOLVED,
+    Meaning.LARGER: Change.LARGER,
+    Meaning.SMALLER: Change.SMALLER,
+    Meaning.STABLE: Change.STABLE,
+}
 _BY_STRENGTH = (
     (Meaning.ABSENT, Existence.ABSENT),
     (Meaning.NEW, Existence.PRESENT),
@@ -18,13 +40,6 @@ _BY_STRENGTH = (
     (Meaning.PRESENT, Existence.PRESENT),
 )
 _OUTWEIGH_PRIOR = frozenset({Meaning.CURRENT, Meaning.STABLE, Meaning.NEW})
-_CHANGES = {
-    Meaning.NEW: Change.NEW,
-    Meaning.RESOLVED: Change.RESOLVED,
-    Meaning.LARGER: Change.LARGER,
-    Meaning.SMALLER: Change.SMALLER,
-    Meaning.STABLE: Change.STABLE,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +60,16 @@ class FoundCue(NamedTuple):
     start: int
     end: int
     cue: CompiledCue
+
+
+class Reach(NamedTuple):
+    """Where a mention must begin and end for a cue to speak of it."""
+
+    start_from: int
+    start_before: int
+    end_from: int
+    end_to: int
+    found: FoundCue
 
 
 class Judgement(NamedTuple):
@@ -71,73 +96,89 @@ PLAIN = Judgement(
 
 
 class Context:
-    """The cues of one sentence and the clauses that they cut it into."""
+    """The cues of one sentence, the clauses that they cut it into, and how far each cue reaches."""
 
     def __init__(self, lowered: str, hits: list[Hit]) -> None:
         """`hits` are the sentence's cue hits by start, longest first."""
         self.text = lowered
-        self.cues = _without_overlaps(lowered, hits)
-        self.clauses = _clause_starts(lowered, self.cues)
+        cues = _without_overlaps(lowered, hits)
+        self._clauses = _clause_starts(lowered, cues)
+        self._one_clause = len(self._clauses) == 1
+        self._verbs = [cue for cue in cues if cue.cue.predicate]
+        self._reaches = [self._reach(cue) for cue in cues if cue.cue.means not in _SILENT]
+        self.limits = [
+            (cue, level) for cue in cues if (level := _LIMITS.get(cue.cue.means)) is not None
+        ]
+        """The cues that say that something could not be judged, or not well."""
+        reasons = [cue for cue in cues if cue.cue.means in _REASONS] if self.limits else []
+        self.reason = lowered[reasons[0].start : reasons[0].end] if reasons else None
+        self._may_ask = "?" in lowered
 
     def clause(self, position: int) -> int:
         """The number of the clause that a position lies in."""
-        return 0 if len(self.clauses) == 1 else bisect_right(self.clauses, position) - 1
-
-    def governing(self, start: int, end: int) -> list[FoundCue]:
-        """The cues whose scope holds the stretch from start to end."""
-        return [cue for cue in self.cues if self._governs(cue, start, end)]
-
-    def _governs(self, found: FoundCue, start: int, end: int) -> bool:
-        cue = found.cue
-        if found.start < end and start < found.end and not (start < found.start < found.end < end):
-            return False  # the mention's own words judge nothing, save a denial amid them
-        if cue.direction is Direction.AFTER and start < found.start:
-            return False
-        if cue.direction is Direction.BEFORE and end > found.end:
-            return False
-        if cue.means is Meaning.PRIOR and self._bracketed(found, start):
-            return False
-        if cue.scope is Scope.SENTENCE:
-            return True
-        if cue.scope is Scope.CLAUSE:
-            if self.clause(found.start) != self.clause(start):
-                return False
-            return not (
-                cue.means is Meaning.ABSENT
-                and cue.direction is Direction.AFTER
-                and self._predicate_between(found.end, start)
-            )
-        low, high = min(end, found.end), max(start, found.start)
-        between = self.text[low:high]
-        if cue.scope is Scope.PART:
-            return "," not in between
-        return len(between) <= _NEAR and "," not in between
-
-    def _bracketed(self, found: FoundCue, start: int) -> bool:
-        """Whether a cue stands in brackets that the position lies outside of."""
-        opening = self.text.rfind("(", 0, found.start)
-        closing = self.text.find(")", found.end)
-        inside = opening >= 0 and closing >= 0 and self.text.find(")", opening, found.start) < 0
-        return inside and not opening < start < closing
-
-    def _predicate_between(self, low: int, high: int) -> bool:
-        return any(cue.cue.predicate and low <= cue.start and cue.end <= high for cue in self.cues)
+        return 0 if self._one_clause else bisect_right(self._clauses, position) - 1
 
     def beside(self, mention: Hit, hits: list[Hit]) -> list[Hit]:
         """Those of the hits that lie in the same clause as a mention."""
-        if len(self.clauses) == 1:
+        if self._one_clause or not hits:
             return hits
         clause = self.clause(mention.start)
         return [hit for hit in hits if self.clause(hit.start) == clause]
 
+    def governing(self, start: int, end: int) -> list[FoundCue]:
+        """The cues that speak of the stretch from start to end.
+
+        The stretch's own words judge nothing, save a denial amid them: "heart is not enlarged".
+        """
+        return [
+            found
+            for start_from, start_before, end_from, end_to, found in self._reaches
+            if start_from <= start < start_before
+            and end_from <= end <= end_to
+            and (found[1] <= start or found[0] >= end or start < found[0] < found[1] < end)
+        ]
+
+    def _reach(self, found: FoundCue) -> Reach:
+        start, end, cue = found
+        low, high = 0, _FAR
+        if cue.scope is Scope.CLAUSE and not self._one_clause:
+            clause = self.clause(start)
+            low = self._clauses[clause]
+            high = self._clauses[clause + 1] if clause + 1 < len(self._clauses) else _FAR
+        elif cue.scope in (Scope.PART, Scope.NEAR):
+            low = self.text.rfind(",", 0, start) + 1
+            comma = self.text.find(",", end)
+            high = comma if comma >= 0 else _FAR
+        if cue.means is Meaning.PRIOR and (brackets := self._brackets(found)) is not None:
+            low, high = max(low, brackets[0]), min(high, brackets[1])
+        if cue.means is Meaning.ABSENT and cue.direction is Direction.AFTER:
+            verb = next((verb for verb in self._verbs if verb.start >= end), None)
+            high = min(high, verb.end) if verb else high
+        end_from, end_to = low, _FAR
+        if cue.scope is Scope.NEAR:
+            end_from, high = max(low, start - _NEAR), min(high, end + _NEAR)
+        if cue.direction is Direction.AFTER:
+            low = max(low, start)
+        elif cue.direction is Direction.BEFORE:
+            end_to = end
+        return Reach(low, high, end_from, end_to, found)
+
+    def _brackets(self, found: FoundCue) -> tuple[int, int] | None:
+        """The brackets that a cue stands in: "(27 mm in the previous examination)"."""
+        opening = self.text.rfind("(", 0, found.start)
+        closing = self.text.find(")", found.end)
+        if opening < 0 or closing < 0 or self.text.find(")", opening, found.start) >= 0:
+            return None
+        return opening, closing
+
     def judge(self, end: int, governing: list[FoundCue]) -> Judgement:
         """The context of a mention that ends at `end`, given the cues that govern it."""
-        question = self._question(end)
+        question = self._may_ask and self._asked(end)
         if not governing and not question:
             return PLAIN
         by_meaning: dict[Meaning, FoundCue] = {}
         for found in governing:
-            by_meaning.setdefault(found.cue.means, found)
+            by_meaning.setdefault(found[2].means, found)
         existence, decider = _existence(by_meaning, governing)
         if existence is Existence.PRESENT and question:
             existence, decider = Existence.UNCERTAIN, None
@@ -156,18 +197,20 @@ class Context:
         if is_prior:
             decider = by_meaning[Meaning.PRIOR]
         undecided = "?" if existence is Existence.UNCERTAIN else None
+        changes = _CHANGES.keys() & by_meaning.keys()
+        change = _CHANGES[min(changes)] if changes else None
         return Judgement(
             existence,
             Temporality.PRIOR if is_prior else Temporality.CURRENT,
-            next((change for means, change in _CHANGES.items() if means in by_meaning), None),
+            change,
             Meaning.HYPOTHETICAL in by_meaning,
             Experiencer.OTHER if Meaning.OTHER_PERSON in by_meaning else Experiencer.PATIENT,
             assessability,
             self.text[decider.start : decider.end] if decider else undecided,
         )
 
-    def _question(self, end: int) -> bool:
-        mark = self.text.find("?", end, end + 60)
+    def _asked(self, end: int) -> bool:
+        mark = self.text.find("?", end, end + _QUESTION)
         return mark >= 0 and not any(stop in self.text[end:mark] for stop in ".;),")
 
 
@@ -175,9 +218,10 @@ def _existence(
     by_meaning: dict[Meaning, FoundCue], governing: list[FoundCue]
 ) -> tuple[Existence, FoundCue | None]:
     """The existence that the strongest cue gives, and that cue."""
-    for found in governing:
-        if found.cue.means is Meaning.PRESENT and found.cue.scope is Scope.PART:
-            return Existence.PRESENT, found  # "except ..."
+    if Meaning.PRESENT in by_meaning:
+        for found in governing:
+            if found.cue.means is Meaning.PRESENT and found.cue.scope is Scope.PART:
+                return Existence.PRESENT, found  # "except ..."
     for means, existence in _BY_STRENGTH:
         if means in by_meaning:
             return existence, by_meaning[means]
@@ -194,15 +238,14 @@ def _affirmed_after(prior: FoundCue, governing: list[FoundCue]) -> bool:
 def _without_overlaps(text: str, hits: list[Hit]) -> list[FoundCue]:
     kept: list[FoundCue] = []
     reached = 0
-    for hit in hits:
-        if hit.start >= reached:
-            cue: CompiledCue = hit.item
-            if cue.means is Meaning.ABSENT and text[: hit.start].rstrip(" ").endswith("-"):
-                cue = replace(
-                    cue, direction=Direction.BOTH, opens=False
-                )  # "effusion - no thickening"
-            kept.append(FoundCue(hit.start, hit.end, cue))
-            reached = hit.end
+    for start, end, cue in hits:
+        if start < reached:
+            continue
+        if cue.means is Meaning.ABSENT and start > 1 and text[start - 2 : start].strip() == "-":
+            # "effusion - no thickening was detected" denies both
+            cue = replace(cue, direction=Direction.BOTH, opens=False)
+        kept.append(FoundCue(start, end, cue))
+        reached = end
     return kept
 
 
@@ -210,28 +253,29 @@ def _clause_starts(text: str, cues: list[FoundCue]) -> list[int]:
     """Where clauses begin: at words that open one, at a semicolon, and between two verbs."""
     starts = [0]
     verb_end: int | None = None
-    relative_end = -_NEAR
-    for found in cues:
-        if found.cue.means is Meaning.NOTHING:
+    relative_end = -_RELATIVE_VERB
+    for start, end, cue in cues:
+        if cue.means is Meaning.NOTHING:
             continue
-        if found.cue.means is Meaning.RELATIVE:
-            relative_end = found.end
+        if cue.means is Meaning.RELATIVE:
+            relative_end = end
             continue
-        if found.cue.opens:
-            if found.start > starts[-1]:
-                starts.append(found.start)
+        if cue.opens:
+            if start > starts[-1]:
+                starts.append(start)
             verb_end = None
-        if found.cue.predicate and not 0 <= found.start - relative_end < _RELATIVE_VERB:
+        if cue.predicate and not 0 <= start - relative_end < _RELATIVE_VERB:
             if verb_end is not None:
-                border = _border(text, verb_end, found.start)
+                border = _border(text, verb_end, start)
                 if border is not None:
                     starts.append(border)
-            verb_end = found.end
+            verb_end = end
     semicolon = text.find(";")
     while semicolon >= 0:
         starts.append(semicolon + 1)
         semicolon = text.find(";", semicolon + 1)
-    starts.sort()
+    if len(starts) > 2:
+        starts.sort()
     return starts
 
 

@@ -14,9 +14,8 @@ from configs.contracts import (
 from configs.convention import Convention, LabelRule
 from configs.finding import Finding, ancestors
 from labeler.fact import Fact
+from labeler.segment import EVIDENCE_SECTIONS
 from labeler.sentence import NORMAL_PREFIX
-
-EVIDENCE_SECTIONS = frozenset({"findings", "impression"})
 
 _BLANK, _GROUP_ABSENT, _ABSENT, _UNCERTAIN, _PRESENT = range(5)
 _RANK = {"blank": _BLANK, "absent": _ABSENT, "uncertain": _UNCERTAIN, "present": _PRESENT}
@@ -38,21 +37,19 @@ class CompiledConvention:
         self, convention: Convention, findings: dict[str, Finding], anatomy: Anatomy
     ) -> None:
         self.names = tuple(convention.labels)
+        self.locations = convention.locations
         self._coding = convention.coding
         self._binary = convention.binary
-        self._anatomy = anatomy
+        self.anatomy = anatomy
         self._feeds: dict[str, list[tuple[int, LabelRule]]] = {}
         self._groups: dict[str, list[int]] = {}
-        for number, (label, rule) in enumerate(convention.labels.items()):
-            for finding in (*rule.findings, *rule.unless):
-                if finding not in findings:
-                    raise InputError(
-                        f"label {label!r} asks for the finding {finding!r}, which does not exist"
-                    )
-            fed = _closed(rule.findings, findings) - _closed(rule.unless, findings)
-            for finding in fed:
-                self._feeds.setdefault(finding, []).append((number, rule))
-            groups = {findings[finding].group for finding in rule.findings}
+        for number, label in enumerate(self.names):
+            groups = set()
+            for rule in convention.rules(label):
+                _check_known(label, rule, findings, anatomy)
+                for finding in _closed(rule.findings, findings) - _closed(rule.unless, findings):
+                    self._feeds.setdefault(finding, []).append((number, rule))
+                groups |= {findings[finding].group for finding in rule.findings}
             for name, place in anatomy.places.items():
                 if groups and groups <= set(place.normal_rules_out):
                     self._groups.setdefault(NORMAL_PREFIX + name, []).append(number)
@@ -74,14 +71,22 @@ class CompiledConvention:
             if self._counts(fact, rule)
         ]
 
+    def values(self, fact: Fact) -> list[tuple[str, int]]:
+        """The labels that a fact makes present (1) or uncertain (-1)."""
+        return [
+            (self.names[number], int(value))
+            for number, rank in self.weights(fact)
+            if (value := _VALUE[rank]) in (LabelValue.PRESENT, LabelValue.UNCERTAIN)
+        ]
+
     def _counts(self, fact: Fact, rule: LabelRule) -> bool:
         place = fact.anatomy
-        if rule.anatomy and (place is None or not self._anatomy.within(place, rule.anatomy)):
+        if rule.anatomy and (place is None or not self.anatomy.within(place, rule.anatomy)):
             return False
         if rule.measured and fact.size_mm is None:
             return False
         return not (
-            rule.not_anatomy and place is not None and self._anatomy.within(place, rule.not_anatomy)
+            rule.not_anatomy and place is not None and self.anatomy.within(place, rule.not_anatomy)
         )
 
     def _rank(self, fact: Fact, rule: LabelRule) -> int:
@@ -91,7 +96,7 @@ class CompiledConvention:
             return _ABSENT
         if fact.temporality is Temporality.PRIOR:
             return _RANK[self._coding.prior_only]
-        if fact.size_mm is not None and not _fits(fact.size_mm, rule):
+        if fact.size_mm is not None and not _fits(fact, rule):
             return _ABSENT
         if fact.existence is Existence.UNCERTAIN and fact.cue not in self._coding.counted_hedges:
             return _RANK[self._coding.uncertain]
@@ -121,7 +126,19 @@ class CompiledConvention:
         }
 
 
-def _fits(size_mm: float, rule: LabelRule) -> bool:
+def _check_known(
+    label: str, rule: LabelRule, findings: dict[str, Finding], anatomy: Anatomy
+) -> None:
+    for finding in (*rule.findings, *rule.unless):
+        if finding not in findings:
+            raise InputError(f"label {label!r}: no finding is called {finding!r}")
+    for place in (*rule.anatomy, *rule.not_anatomy):
+        if place not in anatomy.places:
+            raise InputError(f"label {label!r}: no place is called {place!r}")
+
+
+def _fits(fact: Fact, rule: LabelRule) -> bool:
+    size_mm = min(fact.sizes_mm) if rule.short_axis else max(fact.sizes_mm)
     too_small = rule.min_size_mm is not None and size_mm < rule.min_size_mm
     too_large = rule.max_size_mm is not None and size_mm > rule.max_size_mm
     return not (too_small or too_large)

@@ -1,35 +1,45 @@
 """The labeler: a report's text in, labels and the facts behind them out."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from configs.anatomy import load_anatomy
 from configs.contracts import Existence, Temporality
 from configs.convention import load_convention
 from configs.cue import PACKS, load_cues
 from configs.finding import load_findings
-from labeler.conventions import EVIDENCE_SECTIONS, CompiledConvention, Weight
+from labeler.conventions import CompiledConvention, Weight
 from labeler.fact import Fact, ReportLabels
-from labeler.segment import Segmenter
-from labeler.sentence import SentenceFacts, SentenceReader
+from labeler.judgeable import Judgeable
+from labeler.locations import LabelLocation, label_locations
+from labeler.segment import EVIDENCE_SECTIONS, Segmenter
+from labeler.sentence import LIMITED_PREFIX, SentenceFacts, SentenceReader
 
-_CACHED_SENTENCES = 100_000
+_CACHED_SENTENCES = 50_000
+_CACHED_REPORTS = 2_000  # archives hold a report once per reconstruction
 _Key = tuple[str, str, str, str | None]
 _Read = tuple[SentenceFacts, tuple[Weight, ...]]
 
 
 class Labeler:
-    """Labels reports under one convention; remembers the sentences it has read.
+    """Labels reports under one convention; remembers what it has read.
 
     Not safe to share between threads; give each process or thread its own.
     """
 
     def __init__(
-        self, segmenter: Segmenter, reader: SentenceReader, convention: CompiledConvention
+        self,
+        segmenter: Segmenter,
+        reader: SentenceReader,
+        judgeable: Judgeable,
+        convention: CompiledConvention,
     ) -> None:
         self._segmenter = segmenter
         self._reader = reader
+        self._judgeable = judgeable
         self._convention = convention
         self._cache: dict[_Key, _Read] = {}
+        self._reports: dict[str, ReportLabels] = {}
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -42,20 +52,33 @@ class Labeler:
 
     def label(self, text: str) -> ReportLabels:
         """The labels of one report and every fact found. Any string gives an answer."""
+        known = self._reports.get(text)
+        if known is None:
+            known = self._label(text)
+            if len(self._reports) >= _CACHED_REPORTS:
+                self._reports.clear()
+            self._reports[text] = known
+        return replace(known, labels=known.labels.copy())
+
+    def _label(self, text: str) -> ReportLabels:
         facts: list[Fact] = []
         weights: list[Weight] = []
         place: str | None = None
-        by_reference = False
+        by_reference = no_contrast = False
         new = tuple.__new__
         for number, (start, end, section, topic) in enumerate(self._segmenter.sentences(text)):
             read, sentence_weights = self._read(text[start:end], section, topic, place)
             place = read.place or place
             by_reference = by_reference or read.by_reference
+            no_contrast = no_contrast or read.no_contrast
             facts.extend(
                 new(Fact, (section, number, fact[2] + start, fact[3] + start, *fact[4:]))
                 for fact in read.facts
             )
             weights.extend(sentence_weights)
+        if no_contrast or any(fact.finding.startswith(LIMITED_PREFIX) for fact in facts):
+            facts = self._judgeable.adjusted(facts, no_contrast=no_contrast)
+            weights = [weight for fact in facts for weight in self._convention.weights(fact)]
         return ReportLabels(
             self._convention.labels(weights, incomplete_by_reference=by_reference),
             tuple(facts),
@@ -68,18 +91,23 @@ class Labeler:
         for text in texts:
             yield self.label(text)
 
+    def locations(self, report: ReportLabels) -> tuple[LabelLocation, ...]:
+        """Where the labels lie, for a convention that has locations; else nothing."""
+        return label_locations(report.facts, self._convention)
+
     def _read(self, sentence: str, section: str, topic: str, place: str | None) -> _Read:
         known = self._cache.get((sentence, section, topic, None))
         if known is not None:
             return known
-        known = self._cache.get((sentence, section, topic, place))
+        inherited = place or ""
+        known = self._cache.get((sentence, section, topic, inherited))
         if known is not None:
             return known
         read = self._reader.read(sentence, section, topic, place)
         known = read, tuple(w for fact in read.facts for w in self._convention.weights(fact))
         if len(self._cache) >= _CACHED_SENTENCES:
             self._cache.clear()
-        self._cache[(sentence, section, topic, place if read.open else None)] = known
+        self._cache[(sentence, section, topic, inherited if read.open else None)] = known
         return known
 
 
@@ -109,5 +137,6 @@ def load_labeler(convention: str = "ct_rate") -> Labeler:
     return Labeler(
         Segmenter(packs),
         SentenceReader(findings, anatomy, packs),
+        Judgeable(findings, anatomy),
         CompiledConvention(load_convention(convention), findings, anatomy),
     )

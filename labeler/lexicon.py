@@ -1,6 +1,7 @@
 """All phrases of findings, anatomy and cues in one automaton: a text's hits in one linear scan."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -8,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 
-from configs.phrase import Start, compile_phrase
+from configs.phrase import Element, Literal, Phrase, compile_phrase
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -49,60 +50,52 @@ class Entry:
     item: Any
 
 
-_Matcher = Callable[[str, int], "re.Match[str] | None"]
-_Longer = tuple[_Matcher, HitKind, Any]
 _word_end = re.compile(r"[^\W_]{0,40}").match
+_Matcher = Callable[[str, int], "re.Match[str] | None"]
+_Candidate = tuple[int, frozenset[int], _Matcher, HitKind, Any]
+"""A phrase of several words: the elements it needs, as bits, and the keys of the words that it can
+start with. A word's key is its number, or the complement where only its beginning is known."""
 
 
-class _Anchor:
-    """The phrases that can begin with one literal."""
+class _Meaning(NamedTuple):
+    """What a word of a text stands for."""
 
-    def __init__(self) -> None:
-        self.words: list[tuple[HitKind, Any]] = []
-        """What the literal means as a whole word, with nothing after it."""
-        self.stems: list[tuple[HitKind, Any]] = []
-        """What it means with any ending."""
-        self.by_letter: dict[str, list[_Longer]] = {}
-        """Longer phrases by the first letter of their second word."""
-        self.gapped: list[_Longer] = []
-        """Longer phrases whose second word may be anything."""
-        self.any_gapped: _Matcher | None = None
-        """Matches where one of `gapped` does: mostly none does, and one try is enough."""
-
-    def add(self, entry: Entry, start: Start, matcher: _Matcher) -> None:
-        if start.ends:
-            (self.stems if start.is_stem else self.words).append((entry.kind, entry.item))
-        elif start.is_stem or start.next_letters is None:
-            self.gapped.append((matcher, entry.kind, entry.item))
-        else:
-            for letter in start.next_letters:
-                self.by_letter.setdefault(letter, []).append((matcher, entry.kind, entry.item))
+    elements: int
+    """The elements of phrases that it satisfies, as bits."""
+    alone: list[tuple[HitKind, Any]]
+    """What it means by itself."""
+    candidates: list[_Candidate]
+    """The phrases that have it as their rarest word."""
 
 
 class Lexicon:
-    """Finds every phrase of its entries in a text."""
+    """Finds every phrase of its entries in a text.
+
+    One scan with an Aho-Corasick automaton finds the known words. A phrase of several words is
+    tried only where its rarest word stands and all its other words stand somewhere in the text, at
+    the words that can begin it; so common words cost nothing.
+    """
 
     def __init__(self, entries: Iterable[Entry]) -> None:
-        anchors: dict[str, _Anchor] = {}
-        gapped: dict[str, list[str]] = {}
-        for entry in entries:
-            phrase = compile_phrase(entry.phrase)
+        phrases = [(phrase, entry) for entry in entries for phrase in compile_phrase(entry.phrase)]
+        vocabulary = _Vocabulary(phrase for phrase, _ in phrases)
+        alone: dict[Literal, list[tuple[HitKind, Any]]] = {}
+        rarest: dict[Literal, list[_Candidate]] = {}
+        for phrase, entry in phrases:
+            if phrase.is_word:
+                for literal in phrase.starts:
+                    alone.setdefault(literal, []).append((entry.kind, entry.item))
+                continue
             matcher = re.compile(phrase.expression).match
-            for start in phrase.starts:
-                anchor = anchors.setdefault(start.word, _Anchor())
-                before = len(anchor.gapped)
-                anchor.add(entry, start, matcher)
-                if len(anchor.gapped) > before:
-                    gapped.setdefault(start.word, []).append(phrase.expression)
-        for word, expressions in gapped.items():
-            if len(expressions) > 1:
-                anchors[word].any_gapped = re.compile("|".join(expressions)).match
-        self._anchors = tuple(
-            (a.words, a.stems, a.by_letter, a.gapped, a.any_gapped) for a in anchors.values()
-        )
+            keys = vocabulary.keys(phrase.starts)
+            candidate = (vocabulary.bits(phrase.needs), keys, matcher, entry.kind, entry.item)
+            for literal in vocabulary.rarest(phrase):
+                rarest.setdefault(literal, []).append(candidate)
+        self._whole = vocabulary.meanings(alone, rarest, whole=True)
+        self._begun = vocabulary.meanings(alone, rarest, whole=False)
         self._automaton = AhoCorasick(
-            list(anchors),
-            matchkind=MatchKind.Standard,
+            vocabulary.words,
+            matchkind=MatchKind.LeftmostLongest,
             implementation=Implementation.DFA,
             store_patterns=False,
         )
@@ -110,36 +103,112 @@ class Lexicon:
     def hits(self, lowered: str) -> Hits:
         """All hits in a text that `lower` has prepared."""
         found: Hits = [[], [], [], [], [], [], [], [], []]
-        padded = lowered + "  "  # so that a look at the next letter never falls off the end
-        anchors = self._anchors
-        for index, start, end in self._automaton.find_matches_as_indexes(lowered, overlapping=True):
-            if start and lowered[start - 1].isalnum():
-                continue
-            words, stems, by_letter, gapped, any_gapped = anchors[index]
-            if not padded[end].isalnum():
-                for kind, item in words:
-                    found[kind].append(Hit(start, end, item))
-                if by_letter:
-                    letter = padded[end + 1]
-                    if letter.isalnum():
-                        longer = by_letter.get(letter, ())
-                    else:  # more than one separator: try them all
-                        longer = [one for ones in by_letter.values() for one in ones]
-                    for matcher, kind, item in longer:
+        present = 0
+        starts: dict[int, list[int]] = {}
+        candidates: list[_Candidate] = []
+        for key, start, end, meaning in self._known_words(lowered):
+            elements, alone, phrases = meaning
+            for kind, item in alone:
+                found[kind].append(Hit(start, end, item))
+            if elements:
+                present |= elements
+                starts.setdefault(key, []).append(start)
+                candidates += phrases
+        for needs, keys, matcher, kind, item in candidates:
+            if needs & present == needs:
+                for key in keys.intersection(starts):
+                    for start in starts[key]:
                         if match := matcher(lowered, start):
                             found[kind].append(Hit(start, match.end(), item))
-            if stems:
-                stem_end = _word_end(lowered, end).end()  # type: ignore[union-attr]  # always one
-                for kind, item in stems:
-                    found[kind].append(Hit(start, stem_end, item))
-            if gapped and (any_gapped is None or any_gapped(lowered, start)):
-                for matcher, kind, item in gapped:
-                    if match := matcher(lowered, start):
-                        found[kind].append(Hit(start, match.end(), item))
         for hits in found:
             if len(hits) > 1:
                 hits.sort(key=_by_start_then_longest)
         return found
+
+    def _known_words(self, lowered: str) -> list[tuple[int, int, int, _Meaning]]:
+        """The words that some phrase holds: key, start, end, meaning."""
+        known = []
+        whole, begun = self._whole, self._begun
+        padded = lowered + " "
+        for number, start, end in self._automaton.find_matches_as_indexes(lowered):
+            if start and padded[start - 1].isalnum():
+                continue
+            if not padded[end].isalnum():
+                if (meaning := whole[number]) is not None:
+                    known.append((number, start, end, meaning))
+            elif (meaning := begun[number]) is not None and (rest := _word_end(lowered, end)):
+                known.append((~number, start, rest.end(), meaning))
+        return known
+
+
+class _Vocabulary:
+    """The words of all phrases: numbered, and with the elements that each satisfies."""
+
+    def __init__(self, phrases: Iterable[Phrase]) -> None:
+        self._uses: Counter[Literal] = Counter()
+        self._bit: dict[Element, int] = {}
+        literals: set[Literal] = set()
+        for phrase in phrases:
+            literals |= phrase.starts
+            for need in phrase.needs:
+                literals |= need
+                self._uses.update(need)
+        self.words = sorted({literal.text for literal in literals})
+        self._satisfied: dict[int, list[Literal]] = {}
+        self._keys: dict[Literal, set[int]] = {literal: set() for literal in literals}
+        for number, word in enumerate(self.words):
+            stems = [Literal(word[:length], True) for length in range(1, len(word) + 1)]
+            for key, candidates in ((number, [*stems, Literal(word, False)]), (~number, stems)):
+                self._satisfied[key] = [literal for literal in candidates if literal in literals]
+                for literal in self._satisfied[key]:
+                    self._keys[literal].add(key)
+
+    def keys(self, element: Element) -> frozenset[int]:
+        """The keys of the words that satisfy an element."""
+        return frozenset().union(*(self._keys[literal] for literal in element))
+
+    def bits(self, elements: Iterable[Element]) -> int:
+        """Elements as bits of one number."""
+        combined = 0
+        for element in elements:
+            combined |= self._bit.setdefault(element, 1 << len(self._bit))
+        return combined
+
+    def rarest(self, phrase: Phrase) -> Element:
+        """The element of a phrase that the fewest phrases share; the longer words where tied."""
+        return min(
+            phrase.needs or (phrase.starts,),
+            key=lambda need: (
+                sum(self._uses[literal] for literal in need),
+                -min(len(literal.text) for literal in need),
+            ),
+        )
+
+    def meanings(
+        self,
+        alone: dict[Literal, list[tuple[HitKind, Any]]],
+        rarest: dict[Literal, list[_Candidate]],
+        *,
+        whole: bool,
+    ) -> list[_Meaning | None]:
+        """By number, what a word stands for; None where nothing."""
+        elements: dict[Literal, int] = {}
+        for element, bit in self._bit.items():
+            for literal in element:
+                elements[literal] = elements.get(literal, 0) | bit
+        meanings: list[_Meaning | None] = []
+        for number in range(len(self.words)):
+            satisfied = self._satisfied[number if whole else ~number]
+            combined = 0
+            for literal in satisfied:
+                combined |= elements.get(literal, 0)
+            meaning = _Meaning(
+                combined,
+                [one for literal in satisfied for one in alone.get(literal, ())],
+                [one for literal in satisfied for one in rarest.get(literal, ())],
+            )
+            meanings.append(meaning if satisfied else None)
+        return meanings
 
 
 def _by_start_then_longest(hit: Hit) -> tuple[int, int]:

@@ -1,29 +1,30 @@
 """A report's sections and sentences, with exact offsets, in one walk from left to right."""
 
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from configs.cue import CuePack
 
 FINDINGS, IMPRESSION = "findings", "impression"
-_EVIDENCE = frozenset({FINDINGS, IMPRESSION})
+EVIDENCE_SECTIONS = frozenset({FINDINGS, IMPRESSION})
+"""What these sections say is evidence; history, technique or recommendation is not."""
+
 _LONGEST_SENTENCE = 1500
+_QUOTES = frozenset('"“”•·')
 _BOUNDARY = re.compile(
-    r"""[.!]+(?=[\s"•*)\]]|$|(?=[A-Z][a-z]))   # a full stop, also where the space was forgotten
+    r"""[.!]+(?=[\s"•*)\]]|$|[A-Z][a-z])  # a full stop, also where the space was forgotten
       | \?(?=\s+[A-Z"•]|\s*$)
       | ;(?=\s)
-      | \s*\n\s*
-      | \s*["“”•]+\s*
+      | \n\s*
+      | ["“”•·]+
       | (?<=\s)-(?=\s?[A-Z])
       | :(?=\s|$)
     """,
     re.VERBOSE,
 )
-_ABBREVIATION = re.compile(
-    r"\b(?:dr|mr|mrs|ms|prof|approx|vs|fig|e\.g|i\.e|st)$",
-    re.IGNORECASE,
-)
+_ABBREVIATION = re.compile(r"\b(?:dr|mr|mrs|ms|prof|approx|vs|fig|e\.g|i\.e|st)$", re.IGNORECASE)
+_LONGEST_HEADER = 48
+_SHORT_LINE = 60
 
 
 class Sentence(NamedTuple):
@@ -46,111 +47,136 @@ class Segmenter:
             for section, headers in pack.sections.items()
             for header in headers
         }
-        evidence = sorted(h for h, section in self._sections.items() if section in _EVIDENCE)
+        evidence = sorted(
+            h for h, section in self._sections.items() if section in EVIDENCE_SECTIONS
+        )
         self._evidence_header = re.compile(
             r"\b(?:" + "|".join(map(re.escape, evidence)) + r")\s?:", re.IGNORECASE
         )
 
-    def sentences(self, text: str) -> Iterator[Sentence]:
+    def sentences(self, text: str) -> list[Sentence]:
         """The report's sentences in order.
 
         Without any header a report begins in `findings`; a lone quote mark or bullet opens its
         `impression`, as translated reports write it.
         """
-        section, topic, start, headed = FINDINGS, "", 0, False
-        passing: str | None = None  # the section to return to after a lone "Comparison: ..."
+        return _Walk(text, self).sentences
+
+    def section_of(self, header: str) -> str | None:
+        """The section that a lower-cased header opens, or None where it names something else."""
+        return self._sections.get(header)
+
+    def evidence_follows(self, text: str, position: int) -> bool:
+        """Whether a header of findings or impression still comes."""
+        return self._evidence_header.search(text, position) is not None
+
+
+class _Walk:
+    """One walk over one report."""
+
+    def __init__(self, text: str, segmenter: Segmenter) -> None:
+        self.sentences: list[Sentence] = []
+        self._text = text
+        self._segmenter = segmenter
+        self._section, self._topic = FINDINGS, ""
+        self._return_to: str | None = None  # the section to go back to after "Comparison: ..."
+        self._headed = False
+        self._start = 0
         for boundary in _BOUNDARY.finditer(text):
-            at, end = boundary.span()
-            if at < start:
-                continue
-            mark = text[at:end]
-            stripped = mark.strip()
-            if stripped == ":":
-                header = self._header(text, start, at)
-                if header is None:
-                    continue
-                known = self._sections.get(header)
-                if known is not None:
-                    passing = None if known in _EVIDENCE else section
-                    if passing is not None and self._evidence_header.search(text, end):
-                        passing = None
-                    section, topic, headed = known, "", passing is None
-                else:
-                    topic = header
-                start = end
-                continue
-            if not stripped:
-                if not _is_line_end(text, start, at, end):
-                    continue
-                stop = at
-            elif mark[0] in ".!?;":
-                if mark == "." and _is_inner_stop(text, start, at):
-                    continue
-                stop = end
-            else:
-                stop = at
-            yield from _cut(text, start, stop, section, topic)
-            start = end
-            if passing is not None:
-                section, passing = passing, None
-            if stripped[:1] in _QUOTES and not headed and stripped:
-                section, topic = IMPRESSION, ""
-            if topic and "\n" in mark:
-                topic = ""
-        yield from _cut(text, start, len(text), section, topic)
+            mark, end = text[boundary.start()], boundary.end()
+            if boundary.start() >= self._start:
+                self._at(mark, boundary.start(), end)
+        self._cut(len(text), len(text))
 
-    def _header(self, text: str, start: int, end: int) -> str | None:
-        """The header that ends at a colon, lower-cased, or None where the colon is just a colon."""
-        if end - start > 48:
-            return None
-        header = text[start:end].strip(" \t\n*#-.0123456789)(")
-        if not header or not header[0].isalpha() or header.count(" ") > 4:
-            return None
-        lowered = header.lower()
-        if (
-            lowered in self._sections
-            or header.isupper()
-            or (header[0].isupper() and " " not in header)
-        ):
-            return lowered
-        before = text[:start].rstrip(" \t")
-        return lowered if header[0].isupper() and (not before or before[-1] == "\n") else None
+    def _at(self, mark: str, at: int, end: int) -> None:
+        text = self._text
+        if mark == ".":
+            if not _is_inner_stop(text, self._start, at):
+                self._cut(end, end)
+        elif mark == ":":
+            self._header(at, end)
+        elif mark == "\n":
+            if _is_line_end(text, self._start, at, end):
+                self._cut(at, end)
+                self._topic = ""
+        elif mark in _QUOTES:
+            self._cut(at, end)
+            if not self._headed:
+                self._section, self._topic = IMPRESSION, ""
+        elif mark == "-":
+            self._cut(at, end)
+        else:
+            self._cut(end, end)
+
+    def _header(self, at: int, end: int) -> None:
+        header = _header(self._text, self._start, at)
+        if header is None:
+            return
+        section = self._segmenter.section_of(header.lower())
+        if section is None:
+            if header.isupper() or _opens_line(self._text, self._start, header):
+                self._topic, self._start = header.lower(), end
+            return
+        alone = section not in EVIDENCE_SECTIONS and not self._segmenter.evidence_follows(
+            self._text, end
+        )
+        self._return_to = self._section if alone else None
+        self._section, self._topic, self._headed = section, "", not alone
+        self._start = end
+
+    def _cut(self, end: int, next_start: int) -> None:
+        """End a sentence; one that is too long to be one is cut at spaces."""
+        text, start = self._text, self._start
+        self._start = next_start
+        while end - start > _LONGEST_SENTENCE:
+            space = text.rfind(" ", start + 1, start + _LONGEST_SENTENCE)
+            middle = space if space > start else start + _LONGEST_SENTENCE
+            self._add(start, middle)
+            start = middle
+        self._add(start, end)
+
+    def _add(self, start: int, end: int) -> None:
+        piece = self._text[start:end]
+        stripped = piece.strip()
+        if not stripped:
+            return
+        start += piece.index(stripped[0])
+        self.sentences.append(Sentence(start, start + len(stripped), self._section, self._topic))
+        if self._return_to is not None:
+            self._section, self._return_to = self._return_to, None
 
 
-_QUOTES = ('"', "“", "”", "•")
+def _header(text: str, start: int, end: int) -> str | None:
+    """The words before a colon where they can be a header, else None."""
+    if end - start > _LONGEST_HEADER:
+        return None
+    header = text[start:end].strip(" \t\n*#-.0123456789)(")
+    if not header or not header[0].isalpha() or header.count(" ") > 4:
+        return None
+    return header
+
+
+def _opens_line(text: str, start: int, header: str) -> bool:
+    """Whether a header that is not in capitals begins a line, or is one capitalised word."""
+    if not header[0].isupper():
+        return False
+    before = text[:start].rstrip(" \t")
+    return " " not in header or not before or before[-1] == "\n"
 
 
 def _is_inner_stop(text: str, start: int, at: int) -> bool:
     """Whether a full stop belongs to an abbreviation or to a list's item number."""
-    return bool(_ABBREVIATION.search(text, max(start, at - 8), at)) or (
+    return _ABBREVIATION.search(text, max(start, at - 8), at) is not None or (
         at - start < 6 and text[start:at].strip().isdigit()
     )
 
 
 def _is_line_end(text: str, start: int, at: int, end: int) -> bool:
     """Whether a line break ends a sentence: after a blank line, or between short capital lines."""
-    if text.count("\n", at, end) > 1 or end >= len(text):
+    if end >= len(text) or text.count("\n", at, end) > 1:
         return True
     following = text[end]
     if following.isdigit() or following in "-*•#":
         return True
     line_start = max(text.rfind("\n", 0, at) + 1, start)
-    return following.isupper() and at - line_start < 60
-
-
-def _cut(text: str, start: int, end: int, section: str, topic: str) -> Iterator[Sentence]:
-    """The stretch as one sentence, or several where it is too long to be one."""
-    while end - start > _LONGEST_SENTENCE:
-        space = text.rfind(" ", start + 1, start + _LONGEST_SENTENCE)
-        middle = space if space > start else start + _LONGEST_SENTENCE
-        yield from _trimmed(text, start, middle, section, topic)
-        start = middle
-    yield from _trimmed(text, start, end, section, topic)
-
-
-def _trimmed(text: str, start: int, end: int, section: str, topic: str) -> Iterator[Sentence]:
-    piece = text[start:end]
-    left = len(piece) - len(piece.lstrip())
-    right = len(piece.rstrip())
-    if left < right:
-        yield Sentence(start + left, start + right, section, topic)
+    return following.isupper() and at - line_start < _SHORT_LINE

@@ -6,16 +6,16 @@ from configs.anatomy import Anatomy
 from configs.contracts import Existence
 from configs.cue import CuePack, Meaning
 from configs.finding import Finding, ancestors
-from labeler.attributes import AttributeReader, Attributes
-from labeler.context import CompiledCue, Context, Judgement
+from labeler.attributes import NO_ATTRIBUTES, AttributeReader, Attributes
+from labeler.context import PLAIN, CompiledCue, Context, Judgement
 from labeler.fact import Fact
 from labeler.lexicon import Entry, Hit, HitKind, Lexicon, lower
 from labeler.places import ELSEWHERE, Places
 
+LIMITED_PREFIX = "limited_"
+"""`limited_mediastinum` is the fact that the mediastinum could not be judged, or not well."""
 NORMAL_PREFIX = "normal_"
 """`normal_lung` is the fact that the lung as a whole is said to be normal."""
-
-_NO_ATTRIBUTES = Attributes(None, None, None, None, (), None, None, None)
 
 
 class SentenceFacts(NamedTuple):
@@ -27,6 +27,7 @@ class SentenceFacts(NamedTuple):
     open: bool
     """Some fact takes its place from the sentences before."""
     by_reference: bool
+    no_contrast: bool
 
 
 class SentenceReader:
@@ -50,11 +51,12 @@ class SentenceReader:
             of_topic = self._places.named(self._lexicon.hits(topic)[HitKind.PLACE])
             inherited = of_topic[0].item if of_topic else inherited
         last_place = named[0].item if named else (inherited if topic else None)
-        by_reference = any(hit.item.means is Meaning.BY_REFERENCE for hit in hits[HitKind.CUE])
+        said = {hit.item.means for hit in hits[HitKind.CUE]}
+        by_reference, no_contrast = Meaning.BY_REFERENCE in said, Meaning.NO_CONTRAST in said
         mentions = _mentions(hits[HitKind.FINDING], hits[HitKind.VETO])
         subjects = hits[HitKind.SUBJECT] + hits[HitKind.WHOLE]
-        if not mentions and not subjects:
-            return SentenceFacts((), last_place, False, by_reference)
+        if not mentions and not subjects and not named:
+            return SentenceFacts((), last_place, False, by_reference, no_contrast)
         context = Context(lowered, hits[HitKind.CUE])
         is_open = False
         placed: list[tuple[Hit, str | None]] = []
@@ -74,7 +76,9 @@ class SentenceReader:
                 facts.append(_fact(text, section, mention, judgement, place, own))
         if subjects:
             facts += self._normal_facts(text, section, hits, context)
-        return SentenceFacts(tuple(facts), last_place, is_open, by_reference)
+        if named and context.limits:
+            facts += _limited_facts(text, section, named, context)
+        return SentenceFacts(tuple(facts), last_place, is_open, by_reference, no_contrast)
 
     def judge(self, text: str, start: int, end: int) -> Judgement:
         """The context of any stretch of a sentence, be it a finding's words or not."""
@@ -100,8 +104,10 @@ class SentenceReader:
     def _normal_facts(
         self, text: str, section: str, hits: list[list[Hit]], context: Context
     ) -> list[Fact]:
-        """What normality says: "heart size is normal" denies cardiomegaly, "lungs are clear" is a
-        fact of its own about the lung."""
+        """What normality says.
+
+        "Heart size is normal" denies cardiomegaly; "lungs are clear" is a fact about the lung.
+        """
         facts = []
         seen: set[str] = set()
         for kind in (HitKind.SUBJECT, HitKind.WHOLE):
@@ -122,8 +128,23 @@ class SentenceReader:
                     judgement = judgement._replace(existence=Existence.ABSENT)
                     named, place = hit, next(iter(self._findings[hit.item].anatomy), None)
                 seen.add(hit.item)
-                facts.append(_fact(text, section, named, judgement, place, _NO_ATTRIBUTES))
+                facts.append(_fact(text, section, named, judgement, place, NO_ATTRIBUTES))
         return facts
+
+
+def _limited_facts(text: str, section: str, named: list[Hit], context: Context) -> list[Fact]:
+    """A fact for each place that could not be judged, or not well, with the reason if named."""
+    facts = []
+    for found, level in context.limits:
+        spoken_of = Hit(found.start, found.end, None)
+        reason = f" ({context.reason})" if context.reason else ""
+        judgement = PLAIN._replace(
+            assessability=level, cue=context.text[found.start : found.end] + reason
+        )
+        for hit in context.beside(spoken_of, named):
+            place = Hit(hit.start, hit.end, LIMITED_PREFIX + hit.item)
+            facts.append(_fact(text, section, place, judgement, hit.item, NO_ATTRIBUTES))
+    return facts
 
 
 def _mentions(hits: list[Hit], vetoes: list[Hit]) -> list[Hit]:
@@ -150,10 +171,9 @@ def _fact(
     attributes: Attributes,
 ) -> Fact:
     start, end, finding = mention
+    *context, cue = judgement
     return Fact._make(
-        (section, 0, start, end, text[start:end], finding)
-        + judgement[:-1]
-        + (place, *attributes, judgement.cue)
+        (section, 0, start, end, text[start:end], finding, *context, place, *attributes, cue)
     )
 
 
