@@ -126,16 +126,23 @@ class Context:
         return [hit for hit in hits if self.clause(hit.start) == clause]
 
     def governing(self, start: int, end: int) -> list[FoundCue]:
-        """The cues that speak of the stretch from start to end.
-
-        The stretch's own words judge nothing, save a denial amid them: "heart is not enlarged".
-        """
+        """The cues around the stretch from start to end that speak of it."""
         return [
             found
             for start_from, start_before, end_from, end_to, found in self._reaches
             if start_from <= start < start_before
             and end_from <= end <= end_to
-            and (found[1] <= start or found[0] >= end or start < found[0] < found[1] < end)
+            and (found[1] <= start or found[0] >= end)
+        ]
+
+    def denials_within(self, start: int, end: int) -> list[FoundCue]:
+        """The denials amid a stretch's own words: "heart is not enlarged"."""
+        return [
+            reach.found
+            for reach in self._reaches
+            if start < reach.found.start
+            and reach.found.end < end
+            and reach.found.cue.means is Meaning.ABSENT
         ]
 
     def _reach(self, found: FoundCue) -> Reach:

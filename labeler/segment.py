@@ -115,7 +115,7 @@ class _Walk:
         section = self._segmenter.section_of(header.lower())
         if section is None:
             if header.isupper() or _opens_line(self._text, self._start, header):
-                self._topic, self._start = header.lower(), end
+                self._topic = header.lower()  # and stays in its sentence: "Pneumothorax: none."
             return
         alone = section not in EVIDENCE_SECTIONS and not self._segmenter.evidence_follows(
             self._text, end

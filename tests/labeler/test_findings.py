@@ -30,9 +30,7 @@ def is_or_inside(found: str, wanted: str) -> bool:
 
 
 @pytest.mark.parametrize(("finding", "kind", "sentence"), CASES)
-def test_example_is_read_as_said(
-    labeler: Labeler, finding: str, kind: str, sentence: str
-) -> None:
+def test_example_is_read_as_said(labeler: Labeler, finding: str, kind: str, sentence: str) -> None:
     said = {
         fact.existence
         for fact in labeler.label(sentence).facts
