@@ -43,12 +43,12 @@ def draw_emphysema(chest: Chest, finding: PlannedFinding, rng: np.random.Generat
 def _draw_bullae(chest: Chest, finding: PlannedFinding, rng: np.random.Generator) -> list[Box]:
     boxes = []
     radius = chest.canvas.units(finding.size_mm or 40.0) / 2 * (1 if finding.visible else 0.3)
-    upper = chest.lungs.points[:, 2] > 50
-    for sign in (-1, 1):
-        places = chest.lungs.points[upper & (chest.lungs.points[:, 0] * sign > 12)]
+    for side in (Side.RIGHT, Side.LEFT):
+        places = chest.lungs.points[chest.lungs.pick(rng, 200, side=side)]
+        places = places[np.argsort(places[:, 2] < 50, kind="stable")]  # apical ones first
         for number in range(3):
             size = radius if number == 0 else radius * rng.uniform(0.4, 0.7)
-            centre = places[rng.integers(len(places))]
+            centre = places[number]
             found = chest.window((float(centre[0]), float(centre[1]), float(centre[2])), size + 4)
             if found is None:
                 continue

@@ -6,8 +6,10 @@ from numpy.typing import NDArray
 from pipelines.synthetic.build import Build
 from pipelines.synthetic.canvas import (
     Array,
+    Box,
     Canvas,
     Region,
+    box_of,
     coarse_region,
     polyline,
     refine,
@@ -26,6 +28,7 @@ _MUSCLE_WIDTH = (140, 148, 152, 156, 166, 172, 152, 118, 96, 74)
 _MUSCLE_DEPTH = (104, 110, 112, 111, 106, 98, 92, 84, 78, 68)
 _SPINE = (58, 60, 64, 60, 54, 46, 38, 33, 28, 22)
 _RIB_STEP = 25.0
+_BODY_BOX: Box = (-240.0, -190.0, -180.0, 240.0, 190.0, 180.0)
 _COARSE = 4.0  # step at which smooth outlines are worked out
 
 
@@ -79,7 +82,7 @@ def draw_body(canvas: Canvas, build: Build, variants: tuple[str, ...], seed: int
     if build.breast:
         _draw_breasts(canvas, build, rng)
     canvas.paint(whole, canvas.cover(2.5 - skin), FAT_HU)
-    streaks = np.float32(5.0) * soft_noise(rng, whole, 22.0)
+    streaks = np.float32(5.0) * soft_noise(rng, whole, 22.0, _BODY_BOX)
     canvas.paint(whole, canvas.cover(-muscle + np.clip(streaks, -2, 9)), build.muscle)
     _draw_axillae(canvas, build)
     if "pleural_fat" in variants:
@@ -125,7 +128,7 @@ def _draw_breasts(canvas: Canvas, build: Build, rng: np.random.Generator) -> Non
             level = np.sqrt(
                 (x / radii[0]) ** 2 + (y / radii[1]) ** 2 + (z / radii[2]) ** 2, dtype=np.float32
             )
-            texture = soft_noise(rng, gland, 7.0)
+            texture = soft_noise(rng, gland, 7.0, box_of(np.array([centre]), 60.0))
             inside = np.clip((0.5 - level) * 5, 0, 1) * np.clip(texture, 0, 1) * 0.7
             canvas.paint(gland, inside.astype(np.float32), 30.0)
 

@@ -18,6 +18,8 @@ Point = tuple[float, float, float]
 FAR = 9.0  # beyond this distance from a tube nothing depends on it
 Box = tuple[float, float, float, float, float, float]  # x0, y0, z0, x1, y1, z1
 
+CHEST_BOX: Box = (-142.0, -104.0, -150.0, 142.0, 104.0, 146.0)  # holds every lung
+
 
 @dataclass(frozen=True, slots=True)
 class Region:
@@ -81,8 +83,7 @@ class Canvas:
 
     def along(self, points: NDArray[np.float64], reach: float) -> Region | None:
         """The region within `reach` of a polyline (n, 3)."""
-        low, high = points.min(axis=0) - reach, points.max(axis=0) + reach
-        return self.region((*(float(v) for v in low), *(float(v) for v in high)))  # type: ignore[arg-type]  # six floats
+        return self.region(box_of(points, reach))
 
     def cover(self, distance: Array, softness: float = 1.0) -> Array:
         """How much of each voxel lies inside a shape, 0 to 1, from its signed distance."""
@@ -197,12 +198,18 @@ def soft_union(first: Array, second: Array, blend: float) -> Array:
     return np.asarray(second + (first - second) * share - blend * share * (1 - share))
 
 
-def soft_noise(rng: np.random.Generator, region: Region, cell: float) -> Array:
-    """Smooth noise over a region, mean 0 and deviation near 1, with bumps about `cell` wide."""
-    axes = (region.z.ravel(), region.y.ravel(), region.x.ravel())
-    places = [(axis - axis[0]) / cell for axis in axes]
-    coarse = rng.standard_normal([int(place[-1]) + 2 for place in places]).astype(np.float32)
-    return upsample(coarse, places) * np.float32(1.7)  # linear blending costs deviation
+def soft_noise(
+    rng: np.random.Generator, region: Region, cell: float, box: Box = CHEST_BOX
+) -> Array:
+    """Smooth noise, mean 0 and deviation near 1, with bumps about `cell` wide.
+
+    Its lattice fills `box` whatever the region, so that a patient's noise does not depend on how
+    the study was scanned. Beyond the box it goes on as at the border.
+    """
+    lattice = coarse_region(box, cell)
+    return refine(rng.standard_normal(lattice.shape), lattice, region) * np.float32(
+        1.7
+    )  # linear blending costs deviation
 
 
 def upsample(coarse: Array, places_zyx: Sequence[Array]) -> Array:

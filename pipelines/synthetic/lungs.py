@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.synthetic import mediastinum
-from pipelines.synthetic.body import FAT_HU, at_height, cavity_depth
+from pipelines.synthetic.body import FAT_HU, cavity_depth
 from pipelines.synthetic.build import Build
 from pipelines.synthetic.canvas import (
+    CHEST_BOX,
     Array,
-    Box,
     Canvas,
     Region,
     coarse_region,
@@ -22,7 +22,7 @@ from pipelines.synthetic.case import PlannedFinding, Side
 from pipelines.synthetic.kinds import LOBES
 
 COARSE = 4.0  # step at which the lungs' shape is worked out; it is smooth
-_EXTENT: Box = (-142, -104, -150, 142, 104, 146)
+_GRID_PLACES = int(np.prod(coarse_region(CHEST_BOX, COARSE).shape))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class Lungs:
     wall: Array  # distance from the chest wall alone (costal pleura)
     lobe: NDArray[np.uint8]  # index into kinds.LOBES
     points: NDArray[np.float64]  # (n, 3) places inside the lungs, on a coarse grid
+    point_number: NDArray[np.int64]  # (n,) their numbers on that grid, lung or not
     point_depth: Array  # (n,)
     point_lobe: NDArray[np.uint8]  # (n,)
 
@@ -100,7 +101,11 @@ class Lungs:
         deep = kept & (self.point_depth >= depth[0]) & (self.point_depth <= depth[1])
         if not deep.any():  # too thin for the depth asked for: its deepest places
             deep = kept & (self.point_depth >= np.quantile(self.point_depth[kept], 0.9))
-        return rng.choice(np.flatnonzero(deep), count)
+        # Every place of the grid draws a lot and the lowest win: so a lesion stays where it is when
+        # the patient's next study gives the lungs a slightly different shape.
+        lots = rng.random(_GRID_PLACES, dtype=np.float32)[self.point_number]
+        allowed = np.flatnonzero(deep)
+        return np.resize(allowed[np.argsort(lots[allowed])], count)
 
 
 def dome_height(build: Build, x: Array, y: Array) -> Array:
@@ -115,15 +120,16 @@ def dome_height(build: Build, x: Array, y: Array) -> Array:
 
 def find_lungs(canvas: Canvas, build: Build) -> Lungs:
     """Work out the lungs' shape: inside the cavity, outside the mediastinum, above the domes."""
-    coarse = coarse_region(_EXTENT, COARSE)
-    region = canvas.region(_EXTENT)
+    coarse = coarse_region(CHEST_BOX, COARSE)
+    region = canvas.region(CHEST_BOX)
     assert region is not None
     wall = np.minimum(cavity_depth(coarse) - 1.0, (142 - coarse.z) * 0.8)
     above = (coarse.z - dome_height(build, coarse.x, coarse.y)) * 0.8
     depth = np.minimum(wall, mediastinum.envelope(build, coarse))
     depth = np.minimum(depth, above).astype(np.float32)
     fine_depth = refine(depth, coarse, region)
-    iz, iy, ix = np.nonzero(depth > 0)
+    number = np.flatnonzero(depth > 0)
+    iz, iy, ix = np.unravel_index(number, depth.shape)
     points = np.stack([coarse.x.ravel()[ix], coarse.y.ravel()[iy], coarse.z.ravel()[iz]], axis=1)
     return Lungs(
         region=region,
@@ -132,6 +138,7 @@ def find_lungs(canvas: Canvas, build: Build) -> Lungs:
         wall=refine(wall, coarse, region),
         lobe=_lobes(build, region.x, region.y, region.z),
         points=points.astype(np.float64),
+        point_number=number,
         point_depth=depth[depth > 0],
         point_lobe=_lobes(build, points[:, 0], points[:, 1], points[:, 2]),
     )
@@ -188,7 +195,7 @@ def draw_lungs(canvas: Canvas, build: Build, lungs: Lungs, seed: int) -> None:
     """Fill the lungs with air-holding tissue: denser towards the back, thinly fissured."""
     rng = np.random.default_rng([seed, 3])
     region = lungs.region
-    gravity = np.clip((region.y - at_height(region.z, (0,) * 10)) / 90, -1, 1)
+    gravity = np.clip(region.y / 90, -1, 1) + 0 * region.z
     gradient = 22 * gravity + build.haze * np.clip(gravity, 0, 1) ** 3
     hu = build.lung + gradient + np.float32(11) * soft_noise(rng, region, 26.0)
     hu += np.float32(16) * soft_noise(rng, region, 6.0)

@@ -69,11 +69,10 @@ def draw_hiatal_hernia(
     canvas = chest.canvas
     canvas.paint(region, canvas.cover(distance - 1.0), chest.build.muscle)
     level = centre[1] - radius * rng.uniform(-0.1, 0.3)
-    air = rng.random() < 0.85
-    fat_side = np.where(region.x > centre[0] + 0.5 * radius, FAT_HU, 25.0)
-    content = np.where(region.y < level, -950.0, 25.0) if air else fat_side + 0 * region.y
+    above_level = -950.0 if rng.random() < 0.85 else FAT_HU  # air, or fat that came along
+    content = np.where(region.y < level, above_level, 25.0)
     inside = canvas.cover(distance + min(4.5, 0.3 * radius))
-    canvas.paint(region, inside, (content + 0 * region.z).astype(np.float32))
+    canvas.paint(region, inside, content)
     low = [c - r for c, r in zip(centre, radii, strict=True)]
     high = [c + r for c, r in zip(centre, radii, strict=True)]
     return (low[0], low[1], low[2], high[0], high[1], high[2])

@@ -79,7 +79,8 @@ def lumpy(
     """Signed distance to an ellipsoid of proportions `shape`, its surface uneven by `lumps`."""
     x, y, z = region.x - centre[0], region.y - centre[1], region.z - centre[2]
     away = np.sqrt((x / shape[0]) ** 2 + (y / shape[1]) ** 2 + (z / shape[2]) ** 2)
-    bumps = soft_noise(rng, region, max(0.8 * radius, 3.0)) * np.float32(lumps * radius)
+    box = box_of(np.array([centre]), 2 * radius + 8)
+    bumps = soft_noise(rng, region, max(0.8 * radius, 3.0), box) * np.float32(lumps * radius)
     return np.asarray(away - radius + bumps, dtype=np.float32)
 
 

@@ -111,14 +111,20 @@ def test_a_resolved_finding_is_not_drawn(healthy: NDArray[np.int16]) -> None:
 
 
 def test_a_stable_nodule_stays_where_it_was() -> None:
-    nodule = finding("nodule", side=Side.RIGHT, lobe="right upper lobe", size_mm=24.0)
+    """Also when the next study is scanned otherwise and the heart has grown meanwhile."""
+    nodule = finding("nodule", side=Side.RIGHT, lobe="right upper lobe", size_mm=24.0, place_seed=7)
+    wires = finding("medical_device", side=Side.MIDLINE, texture="sternal_wires")
+    fine = replace(COARSE, matrix=128, pixel_mm=3.1, slice_mm=3.0)
+    heart = finding("cardiomegaly", side=Side.MIDLINE)
     places = []
-    for seed in (1, 2):
-        _, affine, drawn = chest.draw(a_case(nodule, seed=seed))
-        box = np.array(drawn[0].box_lps_mm)
-        places.append(np.linalg.inv(affine)[:3, :3] @ (box[3:] - box[:3]))
-        assert 15 < (box[3:] - box[:3]).max() < 40
-    assert np.allclose(places[0], places[1], atol=1.5)
+    for case in (
+        a_case(nodule, wires, seed=1),
+        a_case(nodule, wires, heart, seed=2, acquisition=fine),
+    ):
+        boxes = {d.planned.finding: np.array(d.box_lps_mm) for d in chest.draw(case)[2]}
+        assert 15 < (boxes["nodule"][3:] - boxes["nodule"][:3]).max() < 40
+        places.append(boxes["nodule"] - boxes["medical_device"])
+    assert np.allclose(places[0], places[1], atol=9)
 
 
 def test_an_invisible_finding_hardly_changes_the_scan(healthy: NDArray[np.int16]) -> None:
