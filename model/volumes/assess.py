@@ -150,11 +150,11 @@ def _disorder(hu_zyx: HuArray, step_mm: float) -> float:
     if len(hu_zyx) < 3 * lag:
         return 0.0
     # Means over blocks, or the noise of thin slices would look like disorder.
-    rows, columns = (max(1, size // 24) for size in hu_zyx.shape[1:])
+    rows, columns = (max(1, size // 12) for size in hu_zyx.shape[1:])
     means = np.add.reduceat(hu_zyx, range(0, hu_zyx.shape[1], rows), axis=1, dtype=np.float32)
     means = np.add.reduceat(means, range(0, hu_zyx.shape[2], columns), axis=2)
-    near = float(np.median(np.abs(means[1:] - means[:-1]).mean(axis=(1, 2))))
-    far = float(np.median(np.abs(means[lag:] - means[:-lag]).mean(axis=(1, 2))))
+    near = float(np.abs(means[1:] - means[:-1]).mean())
+    far = float(np.abs(means[lag:] - means[:-lag]).mean())
     return near / far if far else 0.0
 
 

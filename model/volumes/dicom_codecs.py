@@ -23,23 +23,26 @@ _JPEG_LS = {_BASE + suffix for suffix in ("80", "81")}
 _JPEG = {_BASE + suffix for suffix in ("50", "51", "53", "55", "57", "70")}
 
 
-def decode_frame(data: bytes, pixels: PixelFormat, frame: int) -> np.ndarray:
-    """The stored values (rows, columns) of one encapsulated frame of a file's bytes.
-
-    Raises VolumeError TOO_LARGE or CODEC.
-    """
+def packed_frame(data: bytes, pixels: PixelFormat, frame: int) -> bytes:
+    """The encoded bytes of one frame of a file; raises VolumeError TOO_LARGE or CODEC."""
     if pixels.rows * pixels.columns > _MAX_PIXELS:
         raise VolumeError(VolumeReason.TOO_LARGE, "a frame of more than 4096 x 4096 pixels")
+    stream = BytesIO(data)
+    stream.seek(pixels.offset)
     try:
-        stream = BytesIO(data)
-        stream.seek(pixels.offset)
-        packed = get_frame(stream, frame, number_of_frames=pixels.frames)
+        return get_frame(stream, frame, number_of_frames=pixels.frames)
+    except Exception:
+        raise _cannot(pixels) from None  # the library's text may quote the file
+
+
+def decode_packed(packed: bytes, pixels: PixelFormat) -> np.ndarray:
+    """The stored values (rows, columns) of one encoded frame; raises VolumeError."""
+    try:
         values = _decode(packed, pixels)
     except VolumeError:
         raise
     except Exception:
-        # A decoder's own text may quote the file; the transfer syntax is all that is told.
-        raise _cannot(pixels) from None
+        raise _cannot(pixels) from None  # the decoder's text may quote the file
     if values.shape != (pixels.rows, pixels.columns):
         raise _cannot(pixels)
     return values

@@ -48,6 +48,13 @@ class PixelFormat:
     length: int
     encoded: bool
 
+    @property
+    def native_bytes(self) -> int:
+        """What the values take unencoded; 0 when they are encoded."""
+        if self.encoded:
+            return 0
+        return self.frames * self.rows * self.columns * self.samples * self.bits_allocated // 8
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FileHeader:

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model.volumes.dicom_codecs import decode_frame
+from model.volumes.decoder import decoder
+from model.volumes.dicom_codecs import packed_frame
 from model.volumes.dicom_header import BIG_ENDIAN, PixelFormat, Slice, inflate
 from model.volumes.volume import PADDING_HU, HuArray, VolumeError, VolumeReason
 
@@ -35,7 +36,7 @@ class FileContent:
         if not 0 < pixels.bits_stored <= pixels.high_bit + 1 <= pixels.bits_allocated:
             raise VolumeError(VolumeReason.PIXEL_FORMAT, "BitsStored and HighBit contradict")
         if pixels.encoded:
-            values = decode_frame(self.data, pixels, frame)
+            values = decoder.decode(packed_frame(self.data, pixels, frame), pixels)
         else:
             values = self._native(pixels, frame)
         return _meaningful_bits(values, pixels)
@@ -44,7 +45,7 @@ class FileContent:
         order = ">" if pixels.transfer_syntax == BIG_ENDIAN else "<"
         dtype = np.dtype(f"{order}u{pixels.bits_allocated // 8}")
         count = pixels.rows * pixels.columns
-        if pixels.length < pixels.frames * count * dtype.itemsize:
+        if pixels.length < pixels.native_bytes:
             raise VolumeError(
                 VolumeReason.TRUNCATED, "fewer pixels than Rows, Columns and frames promise"
             )

@@ -184,6 +184,10 @@ def _part(planes: list[Slice], warnings: tuple[str, ...]) -> Part:
     pixels = first.file.pixels
     if len({(plane.file.pixels.rows, plane.file.pixels.columns) for plane in planes}) > 1:
         raise VolumeError(VolumeReason.MATRIX, "rows or columns differ between slices")
+    if any(plane.file.pixels.length < plane.file.pixels.native_bytes for plane in planes):
+        raise VolumeError(
+            VolumeReason.TRUNCATED, "fewer pixels than Rows, Columns and frames promise"
+        )
     if len(planes) * pixels.rows * pixels.columns > MAX_VOXELS:
         raise VolumeError(VolumeReason.TOO_LARGE, "the series holds more than 2 billion voxels")
     spacings = {plane.pixel_spacing for plane in planes}

@@ -87,7 +87,7 @@ class Source:
     """"M", "F" or empty."""
     age_years: int | None = None
     vendor: str = ""
-    kernel: str = ""
+    kernel: str = field(default="", repr=False)
     contrast: bool | None = None
     synthetic: bool = False
 
