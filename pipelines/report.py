@@ -76,7 +76,7 @@ def report(
         run.facts["stage_seconds"] = {name: round(s, 3) for name, s in clock.seconds.items()}
         run.counts["findings"] = len(content.findings)
         for reason in content.quality.reasons:
-            run.reject(content.scan.series, Stage.READ, reason.code, reason.meaning)
+            run.reject(content.scan.series or "scan", Stage.READ, reason.code, reason.meaning)
     if content.status is Status.REFUSED:
         first = content.quality.reasons[0]
         raise InputError(f"{scan}: not read: {first.code}: {first.meaning} (see {out / _HTML})")

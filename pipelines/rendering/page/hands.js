@@ -166,6 +166,10 @@ addEventListener("beforeprint", () => {
 });
 addEventListener("afterprint", () => { for (const part of closed) part.open = false; });
 
+if (!pixelsAreTrue()) {
+  document.body.classList.add("still"); // the key images stand in for the viewer
+  return;
+}
 viewer.hidden = false;
 new ResizeObserver(refresh).observe(viewer);
 setWindow(...data.windows.lung, "lung");

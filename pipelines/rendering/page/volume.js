@@ -41,6 +41,13 @@ const scratch = document.createElement("canvas");
 scratch.width = columns;
 scratch.height = rows;
 const scratchContext = scratch.getContext("2d", { willReadFrequently: true });
+// A browser that guards against fingerprinting gives back other pixels than were drawn.
+function pixelsAreTrue() {
+  scratchContext.fillStyle = "rgb(90, 91, 92)";
+  scratchContext.fillRect(0, 0, columns, rows);
+  const seen = scratchContext.getImageData(columns >> 1, rows >> 1, 1, 1).data;
+  return seen[0] === 90 && seen[1] === 91 && seen[2] === 92;
+}
 async function decode(slice) {
   if (decoded[slice]) return;
   decoded[slice] = 1;

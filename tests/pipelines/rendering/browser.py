@@ -51,9 +51,10 @@ class Tab:
         if event.get("method") == "Runtime.consoleAPICalled":
             self.complaints.append(json.dumps(parameters["args"])[:300])
 
-    async def open(self, page: Path) -> None:
+    async def open(self, page: Path, before: str) -> None:
         for domain in ("Page", "Runtime", "Network", "Log"):
             await self.call(f"{domain}.enable")
+        await self.call("Page.addScriptToEvaluateOnNewDocument", source=before)
         await self.call("Page.navigate", url=page.as_uri())
         await self.until("location.protocol === 'file:' && document.readyState === 'complete'")
 
@@ -72,8 +73,11 @@ class Tab:
         raise AssertionError(f"never came true: {condition}")
 
 
-def visit(page: Path, use: Callable[[Tab], Awaitable[None]]) -> Tab:
-    """Open a page in a fresh browser, use it, close the browser, and give back what was noted."""
+def visit(page: Path, use: Callable[[Tab], Awaitable[None]], before: str = "") -> Tab:
+    """Open a page in a fresh browser, use it, close the browser, and give back what was noted.
+
+    `before` is a script that runs ahead of the page's own.
+    """
     assert CHROMIUM
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         browser = subprocess.Popen(
@@ -82,13 +86,15 @@ def visit(page: Path, use: Callable[[Tab], Awaitable[None]]) -> Tab:
             stderr=subprocess.DEVNULL,
         )
         try:
-            return asyncio.run(_visit(Path(profile), page, use))
+            return asyncio.run(_visit(Path(profile), page, use, before))
         finally:
             browser.kill()
             browser.wait()
 
 
-async def _visit(profile: Path, page: Path, use: Callable[[Tab], Awaitable[None]]) -> Tab:
+async def _visit(
+    profile: Path, page: Path, use: Callable[[Tab], Awaitable[None]], before: str
+) -> Tab:
     port_file = profile / "DevToolsActivePort"
     for _ in range(int(_PATIENCE_S / 0.05)):
         if port_file.exists() and port_file.read_text().count("\n"):
@@ -99,6 +105,6 @@ async def _visit(profile: Path, page: Path, use: Callable[[Tab], Awaitable[None]
         targets = json.load(answer)
     address = next(t["webSocketDebuggerUrl"] for t in targets if t["type"] == "page")
     tab = Tab(await websocket_connect(address, max_message_size=1 << 28))
-    await tab.open(page)
+    await tab.open(page, before)
     await use(tab)
     return tab

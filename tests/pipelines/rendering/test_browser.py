@@ -100,6 +100,42 @@ def test_findings_windows_slices_and_keys_work(
     assert [url for url in tab.requests if not url.startswith(("data:", page.as_uri()))] == []
 
 
+def test_a_narrow_screen_scrolls_down_only(
+    report: ScanReport, drawn: Pictures, tmp_path: Path
+) -> None:
+    page = tmp_path / "report.html"
+    page.write_text(render(report, drawn), encoding="utf-8")
+
+    async def use(tab: Tab) -> None:
+        await tab.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=390, height=840, deviceScaleFactor=2, mobile=True,
+        )  # fmt: skip
+        await tab.until(READY)
+        assert await tab.run("document.documentElement.scrollWidth - innerWidth") <= 0
+
+    visit(page, use)
+
+
+def test_where_pixels_are_guarded_key_images_stand_in_for_the_viewer(
+    report: ScanReport, drawn: Pictures, tmp_path: Path
+) -> None:
+    page = tmp_path / "report.html"
+    page.write_text(render(report, drawn), encoding="utf-8")
+    guard = (
+        "CanvasRenderingContext2D.prototype.getImageData = "
+        "(x, y, w, h) => ({ data: new Uint8ClampedArray(4 * w * h).fill(255) })"
+    )
+
+    async def use(tab: Tab) -> None:
+        assert not await tab.run(READY)
+        assert await tab.run("document.querySelector('#viewer').hidden")
+        assert await tab.run("document.querySelector('.keyimages img').offsetWidth") > 0
+
+    tab = visit(page, use, before=guard)
+    assert tab.complaints == []
+
+
 def test_hostile_strings_do_nothing(
     report: ScanReport, drawn: Pictures, hostile_strings: list[str], tmp_path: Path
 ) -> None:
