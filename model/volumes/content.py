@@ -10,7 +10,10 @@ from model.volumes.volume import VolumeError, VolumeReason
 
 _UNSUSPICIOUS_BYTES = 64 << 20
 _MAX_BYTES = 8 << 30
+_MAX_INFLATED = 256 << 20
 _MAX_RATIO = 100  # chest CT compresses to a half or a fifth
+
+DEFLATED = b"1.2.840.10008.1.2.1.99"
 
 
 def read_exactly(path: Path, stream: BinaryIO, count: int, *, compressed: bool) -> bytes:
@@ -111,3 +114,21 @@ def sibling(header: Path, name: str) -> Path:
             VolumeReason.TRUNCATED, "the file with the voxels is not beside the header"
         )
     return path
+
+
+def inflate_dicom(packed: bytes) -> bytes | None:
+    """The data set of a file in the deflated transfer syntax (PS3.5 A.5); None for another file.
+
+    Raises VolumeError TOO_LARGE or TRUNCATED: the stream must end where it says, within 256 MiB.
+    """
+    if DEFLATED not in packed[:1024] or packed[128:132] != b"DICM":
+        return None
+    # (0002,0000) tells how long the meta header is that stays uncompressed.
+    start = 144 + int.from_bytes(packed[140:144], "little")
+    stream = zlib.decompressobj(-zlib.MAX_WBITS)
+    content = stream.decompress(packed[start:], _MAX_INFLATED)
+    if stream.unconsumed_tail:
+        raise VolumeError(VolumeReason.TOO_LARGE, "a deflated DICOM file inflates past 256 MiB")
+    if not stream.eof:
+        raise VolumeError(VolumeReason.TRUNCATED, "a deflated DICOM file ends too early")
+    return content

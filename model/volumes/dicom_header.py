@@ -1,27 +1,28 @@
 """What a DICOM file's header says, as plain numbers: no tag value is trusted, none printed."""
 
-import math
 import warnings
-import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import BinaryIO, Literal
 
-import numpy as np
 import pydicom
 from pydicom.dataset import Dataset, FileDataset
-from pydicom.tag import BaseTag
 
 from configs.contracts import SYNTHETIC_NOTICE
-from model.volumes.volume import VolumeError, VolumeReason
+from model.volumes.content import DEFLATED, inflate_dicom
+from model.volumes.dicom_elements import (
+    Elements,
+    age_years_of,
+    contrast_of,
+    date_of,
+    vendor_of,
+)
+from model.volumes.volume import VolumeError
 
-_PIXEL_TAGS = {0x7FE00008, 0x7FE00009, 0x7FE00010}
+_PIXEL_DATA = 0x7FE00010  # not the float variants: no CT object has them
 _UNDEFINED_LENGTH = 0xFFFFFFFF
-_MAX_INFLATED = 256 << 20
-DEFLATED = "1.2.840.10008.1.2.1.99"
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 CT_CLASSES = (
     "1.2.840.10008.5.1.4.1.1.2",  # CT
@@ -99,70 +100,6 @@ class Slice:
     image_type: tuple[str, ...]
 
 
-class Elements:
-    """A data set's raw elements as text and numbers; conversion never raises and never warns."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset
-        self._raw: dict[int, Any] = dict(dataset.items())
-
-    def text(self, tag: int) -> str:
-        """The value without padding, or an empty string."""
-        value = getattr(self._raw.get(tag), "value", None)
-        if isinstance(value, bytes):
-            return value.decode("utf-8", "surrogateescape").strip(" \0")
-        if isinstance(value, Sequence) and not isinstance(value, str):
-            return "\\".join(map(str, value))
-        return "" if value is None else str(value).strip()
-
-    def texts(self, tag: int) -> tuple[str, ...]:
-        """The values of a multi-valued text."""
-        text = self.text(tag)
-        return tuple(part.strip() for part in text.split("\\")) if text else ()
-
-    def numbers(self, tag: int, count: int) -> tuple[float, ...] | None:
-        """Exactly `count` finite numbers of a decimal string (or a binary double), else None."""
-        raw = self._raw.get(tag)
-        value = getattr(raw, "value", None)
-        parts: list[Any]
-        if isinstance(value, bytes) and raw is not None and raw.VR == "FD":
-            order = "<f8" if raw.is_little_endian else ">f8"
-            parts = np.frombuffer(value, order).tolist() if len(value) % 8 == 0 else []
-        else:
-            parts = list(self.texts(tag))
-        if len(parts) != count or any(isinstance(part, str) and "_" in part for part in parts):
-            return None  # Python reads "1_0" as ten
-        try:
-            numbers = tuple(float(part) for part in parts)
-        except ValueError:
-            return None
-        return numbers if all(map(math.isfinite, numbers)) else None
-
-    def number(self, tag: int) -> float | None:
-        """One finite number, else None."""
-        numbers = self.numbers(tag, 1)
-        return numbers[0] if numbers else None
-
-    def integer(self, tag: int, *, signed: bool = False) -> int | None:
-        """A binary 16-bit integer (US, SS), or one written out, else None."""
-        raw = self._raw.get(tag)
-        value = getattr(raw, "value", None)
-        if raw is not None and isinstance(value, bytes) and len(value) == 2:
-            return int.from_bytes(value, "little" if raw.is_little_endian else "big", signed=signed)
-        try:
-            number = int(self.text(tag))
-        except ValueError:
-            return None
-        return number - 65536 if signed and number > 32767 else number
-
-    def items(self, tag: int) -> list["Elements"]:
-        """The items of a sequence; none when it is absent."""
-        if tag not in self._raw:
-            return []
-        value = self._dataset[BaseTag(tag)].value
-        return [Elements(item) for item in value] if isinstance(value, pydicom.Sequence) else []
-
-
 @dataclass(frozen=True, slots=True)
 class Broken:
     """A file that is DICOM but not whole; the series is empty where it could not be read."""
@@ -197,7 +134,7 @@ def _read_header(path: Path) -> tuple[Slice, ...] | Broken | None:
         handle.seek(0)
         size = path.stat().st_size
         content: BinaryIO = handle
-        if DEFLATED.encode() in start and (inflated := inflate(handle.read())) is not None:
+        if DEFLATED in start and (inflated := inflate_dicom(handle.read())) is not None:
             content, size = BytesIO(inflated), len(inflated)
         dataset = pydicom.dcmread(content, stop_before_pixels=True, force=True)
         elements = Elements(dataset)
@@ -220,24 +157,6 @@ def _read_header(path: Path) -> tuple[Slice, ...] | Broken | None:
     return (_slice(header, 0, [elements]),)
 
 
-def inflate(packed: bytes) -> bytes | None:
-    """The data set of a file in the deflated transfer syntax (PS3.5 A.5); None for another file.
-
-    Raises VolumeError TOO_LARGE or TRUNCATED: the stream must end where it says, within 256 MiB.
-    """
-    if DEFLATED.encode() not in packed[:1024] or packed[128:132] != b"DICM":
-        return None
-    # (0002,0000) tells how long the meta header is that stays uncompressed.
-    start = 144 + int.from_bytes(packed[140:144], "little")
-    stream = zlib.decompressobj(-zlib.MAX_WBITS)
-    content = stream.decompress(packed[start:], _MAX_INFLATED)
-    if stream.unconsumed_tail:
-        raise VolumeError(VolumeReason.TOO_LARGE, "a deflated DICOM file inflates past 256 MiB")
-    if not stream.eof:
-        raise VolumeError(VolumeReason.TRUNCATED, "a deflated DICOM file ends too early")
-    return content
-
-
 def _find_pixels(handle: BinaryIO, dataset: FileDataset) -> tuple[int, int | None]:
     """Where the pixels' value starts and its length (None: there is none)."""
     order: Literal["big", "little"] = "big" if _syntax(dataset) == BIG_ENDIAN else "little"
@@ -245,7 +164,7 @@ def _find_pixels(handle: BinaryIO, dataset: FileDataset) -> tuple[int, int | Non
     if len(head) < 8:
         return 0, None
     group, element = (int.from_bytes(head[i : i + 2], order) for i in (0, 2))
-    if (group << 16) + element not in _PIXEL_TAGS:
+    if (group << 16) + element != _PIXEL_DATA:
         return 0, None
     implicit, _ = dataset.original_encoding
     # Explicit OW, OB, OF and OD: two bytes of VR, two reserved, then the length.
@@ -313,11 +232,11 @@ def _file_header(
         instance_uid=elements.text(0x00080018),
         patient_id=elements.text(0x00100020),
         accession=elements.text(0x00080050),
-        date=_date(elements.text(0x00080020)),
+        date=date_of(elements.text(0x00080020)),
         sex=elements.text(0x00100040)[:1].upper().replace("O", ""),
-        age_years=_age_years(elements.text(0x00101010)),
+        age_years=age_years_of(elements.text(0x00101010)),
         vendor=vendor_of(elements.text(0x00080070)),
-        contrast=_contrast(agent),
+        contrast=contrast_of(agent),
         synthetic=elements.text(0x0008001C) == "YES"
         or any(SYNTHETIC_NOTICE in elements.text(tag) for tag in notices),
     )
@@ -382,48 +301,5 @@ def _slice(header: FileHeader, frame: int, places: list[Elements]) -> Slice:
     )
 
 
-def vendor_of(manufacturer: str) -> str:
-    """One of the large makers' names, "other" for any other text, or empty.
-
-    >>> vendor_of("GE MEDICAL SYSTEMS"), vendor_of("TOSHIBA"), vendor_of("")
-    ('ge', 'canon', '')
-    """
-    lower = manufacturer.lower()
-    for name, vendor in _VENDORS.items():
-        if lower.startswith(name):
-            return vendor
-    return "other" if lower else ""
-
-
-_VENDORS = {
-    "ge": "ge",
-    "siemens": "siemens",
-    "philips": "philips",
-    "toshiba": "canon",
-    "canon": "canon",
-    "fujifilm": "fujifilm",
-    "hitachi": "fujifilm",
-    "neusoft": "neusoft",
-    "united imaging": "united imaging",
-    "uih": "united imaging",
-}
-
-
 def _or(value: int | None, default: int) -> int:
     return default if value is None else value
-
-
-def _date(text: str) -> str:
-    return text if len(text) == 8 and text.isascii() and text.isdigit() else ""
-
-
-def _age_years(text: str) -> int | None:
-    if len(text) == 4 and text[:3].isdigit() and text[3] in "YMWD":
-        return int(text[:3]) if text[3] == "Y" else 0
-    return None
-
-
-def _contrast(agent: tuple[str, ...]) -> bool | None:
-    if not agent or not agent[0]:
-        return None
-    return agent[0].upper() not in {"NONE", "NO", "N", "WITHOUT"}

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from model.volumes.content import inflate_dicom
 from model.volumes.decoder import decoder
 from model.volumes.dicom_codecs import packed_frame
-from model.volumes.dicom_header import BIG_ENDIAN, PixelFormat, Slice, inflate
+from model.volumes.dicom_header import BIG_ENDIAN, PixelFormat, Slice
 from model.volumes.volume import PADDING_HU, HuArray, VolumeError, VolumeReason
 
 
@@ -17,7 +18,7 @@ class FileContent:
 
     def __init__(self, path: Path) -> None:
         packed = path.read_bytes()
-        inflated = inflate(packed)
+        inflated = inflate_dicom(packed)
         self.path = path
         self.sha256 = sha256(packed).digest()
         self.data = packed if inflated is None else inflated
