@@ -25,8 +25,11 @@ _NOT_A_SIZE = re.compile(
     r"[\s-]{0,2}(?:slice|section|interval|thick (?:section|slice)|from the|above|below|away"
     r"|proximal|distal|superior to|inferior to|lateral to|cranial|caudal)"
 )
+_NOT_A_SIZE_BEFORE = re.compile(r"\b(?:slices?|sections?|interval|collimation) (?:of|at|with) ?$")
+_FROM = re.compile(r"\bfrom (\d{1,4}(?:[.,]\d{1,3})?) ?to ?$")  # "from 5 to 8 mm"
 _LARGEST_MM = 600.0
-_REACH = 110  # characters between a mention and its measurement
+_REACH = 200  # characters between a mention and its measurement
+_COMMA = 20  # a comma between a mention and a side weighs as much as so many characters
 
 
 class Measurement(NamedTuple):
@@ -68,16 +71,18 @@ def measurements(lowered: str) -> list[Measurement]:
     found = []
     for match in _MEASUREMENT.finditer(lowered):
         start, end = match.span()
-        if _NOT_A_SIZE.match(lowered, end):
+        before = max(0, start - 40)
+        if _NOT_A_SIZE.match(lowered, end) or _NOT_A_SIZE_BEFORE.search(lowered, before, start):
             continue
         factor = 10.0 if match[3].startswith("c") else 1.0
         numbers = _NUMBER.findall(match[1] + " " + match[2])
         diameters = tuple(round(float(n.replace(",", ".")) * factor, 2) for n in numbers)
         if 0 < max(diameters) <= _LARGEST_MM:
-            prior = _PRIOR_AFTER.match(lowered, end) or _PRIOR_BEFORE.search(
-                lowered, max(0, start - 40), start
-            )
+            prior = _PRIOR_AFTER.match(lowered, end) or _PRIOR_BEFORE.search(lowered, before, start)
             found.append(Measurement(start, end, diameters, bool(prior)))
+            if earlier := _FROM.search(lowered, before, start):
+                diameter = round(float(earlier[1].replace(",", ".")) * factor, 2)
+                found.append(Measurement(earlier.start(1), earlier.end(1), (diameter,), True))
     return found
 
 
@@ -132,19 +137,37 @@ class AttributeReader:
         )
 
     def _side_and_lobe(self, mention: Hit) -> tuple[str | None, str | None]:
-        side = lobe = None
-        if self._sides and (near := self._context.beside(mention, self._sides)):
-            side = nearest(mention, near).item
-            if len(self._spans) == 1 and {"right", "left"} <= {hit.item for hit in near}:
-                side = "bilateral"
-        if self._lobes and (near := self._context.beside(mention, self._lobes)):
-            lobe = nearest(mention, near).item
-            own_side = self._anatomy.lobes[lobe].side
-            if own_side is not None and side != "bilateral":
-                side = own_side
-            elif own_side is None and side in ("right", "left"):
-                lobe = f"{side}_{lobe}"
-        return side, lobe
+        sides = self._context.beside(mention, self._sides)
+        lobes = self._context.beside(mention, self._lobes)
+        side_hit = self._nearest(mention, sides) if sides else None
+        lobe_hit = self._nearest(mention, lobes) if lobes else None
+        if side_hit is None and lobe_hit is None:
+            return None, None
+        side: str | None = side_hit.item if side_hit else None
+        if len(self._spans) == 1 and {"right", "left"} <= {hit.item for hit in sides}:
+            side = "bilateral"
+        if lobe_hit is None:
+            return side, None
+        if (
+            side_hit is not None
+            and side != "bilateral"
+            and not lobe_hit.start <= side_hit.start < lobe_hit.end
+            and self._weight(mention, side_hit) < self._weight(mention, lobe_hit)
+            and self._anatomy.lobes[lobe_hit.item].side is not None
+        ):
+            return side, None  # "right upper lobe nodule and left effusion"
+        lobe: str = lobe_hit.item
+        own_side = self._anatomy.lobes[lobe].side
+        if own_side is not None:
+            return ("bilateral" if side == "bilateral" else own_side), lobe
+        return side, f"{side}_{lobe}" if side in ("right", "left") else lobe
+
+    def _nearest(self, mention: Hit, hits: list[Hit]) -> Hit:
+        return min(hits, key=lambda hit: self._weight(mention, hit)) if len(hits) > 1 else hits[0]
+
+    def _weight(self, mention: Hit, hit: Hit) -> int:
+        between = self._context.text[min(mention.end, hit.end) : max(mention.start, hit.start)]
+        return len(between) + _COMMA * between.count(",")
 
 
 def _nearest_value(mention: Hit, governing: list[FoundCue], means: Meaning) -> str | None:

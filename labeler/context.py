@@ -24,6 +24,8 @@ _SILENT = frozenset(
     }
 )
 _LIMITS = {Meaning.LIMITED: Assessability.LIMITED, Meaning.UNASSESSABLE: Assessability.NONE}
+_TAKE_A_PLACE = frozenset({Meaning.PRESENT})
+"""Openers before which words without a verb are of the same clause: "In both lungs there is"."""
 _REASONS = frozenset({Meaning.REASON, Meaning.NO_CONTRAST})
 _CHANGES = {
     Meaning.NEW: Change.NEW,
@@ -260,6 +262,7 @@ def _clause_starts(text: str, cues: list[FoundCue]) -> list[int]:
     """Where clauses begin: at words that open one, at a semicolon, and between two verbs."""
     starts = [0]
     verb_end: int | None = None
+    spoken = False  # whether the clause has said anything yet
     relative_end = -_RELATIVE_VERB
     for start, end, cue in cues:
         if cue.means is Meaning.NOTHING:
@@ -268,15 +271,15 @@ def _clause_starts(text: str, cues: list[FoundCue]) -> list[int]:
             relative_end = end
             continue
         if cue.opens:
-            if start > starts[-1]:
+            if start > starts[-1] and (spoken or cue.means not in _TAKE_A_PLACE):
                 starts.append(start)
-            verb_end = None
+            verb_end, spoken = None, True
         if cue.predicate and not 0 <= start - relative_end < _RELATIVE_VERB:
             if verb_end is not None:
                 border = _border(text, verb_end, start)
                 if border is not None:
                     starts.append(border)
-            verb_end = end
+            verb_end, spoken = end, True
     semicolon = text.find(";")
     while semicolon >= 0:
         starts.append(semicolon + 1)

@@ -45,7 +45,7 @@ class ReportLabels:
     """1 present, 0 absent, -1 uncertain, None not mentioned; in the convention's order."""
     facts: tuple[Fact, ...]
     contradictions: tuple[str, ...]
-    """Findings that one section affirms and another denies for the same side; both facts stay."""
+    """Findings that one section only affirms and another only denies; all facts stay."""
     incomplete_by_reference: bool
     """The report says that its other findings are as before, without naming them: what it does
     not mention is unknown, never absent."""

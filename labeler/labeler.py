@@ -112,19 +112,21 @@ class Labeler:
 
 
 def _contradictions(facts: list[Fact]) -> tuple[str, ...]:
-    affirmed: dict[str, set[str]] = {}
-    denied: dict[str, set[str]] = {}
+    """Findings that one section only affirms and the other only denies."""
+    said: dict[str, dict[str, set[bool]]] = {}
     for fact in facts:
-        if fact.section not in EVIDENCE_SECTIONS or fact.temporality is Temporality.PRIOR:
-            continue
-        if fact.existence is Existence.PRESENT and not fact.hypothetical:
-            affirmed.setdefault(fact.finding, set()).add(fact.section)
-        elif fact.existence is Existence.ABSENT:
-            denied.setdefault(fact.finding, set()).add(fact.section)
+        if (
+            fact.section in EVIDENCE_SECTIONS
+            and fact.temporality is Temporality.CURRENT
+            and fact.existence is not Existence.UNCERTAIN
+            and not fact.hypothetical
+        ):
+            affirmed = fact.existence is Existence.PRESENT
+            said.setdefault(fact.finding, {}).setdefault(fact.section, set()).add(affirmed)
     return tuple(
         finding
-        for finding, sections in affirmed.items()
-        if any(other != section for section in sections for other in denied.get(finding, ()))
+        for finding, by_section in said.items()
+        if len(by_section) > 1 and sorted(map(sorted, by_section.values())) == [[False], [True]]
     )
 
 

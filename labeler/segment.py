@@ -165,10 +165,10 @@ def _opens_line(text: str, start: int, header: str) -> bool:
 
 
 def _is_inner_stop(text: str, start: int, at: int) -> bool:
-    """Whether a full stop belongs to an abbreviation or to a list's item number."""
-    return _ABBREVIATION.search(text, max(start, at - 8), at) is not None or (
-        at - start < 6 and text[start:at].strip().isdigit()
-    )
+    """Whether a full stop belongs to an abbreviation, an ordinal ("3. rib"), an item's number."""
+    if at and text[at - 1].isdigit():
+        return text[at + 1 : at + 3].strip().islower() or text[start:at].strip().isdigit()
+    return _ABBREVIATION.search(text, max(start, at - 8), at) is not None
 
 
 def _is_line_end(text: str, start: int, at: int, end: int) -> bool:
