@@ -50,6 +50,7 @@ class Store:
         self.path = path
         self.profile = profile
         self._pending: list[Row] = []
+        self._checked: set[str] = set()
 
     @classmethod
     def create(cls, path: Path, profile: Profile) -> "Store":
@@ -128,12 +129,9 @@ class Store:
     def __contains__(self, volume_id: object) -> bool:
         return volume_id in self._rows
 
-    def __getstate__(self) -> tuple[Path, Profile]:
-        return self.path, self.profile  # a worker writes arrays; rows stay with the parent
-
-    def __setstate__(self, state: tuple[Path, Profile]) -> None:
-        self.path, self.profile = state
-        self._pending = []
+    def __reduce__(self) -> tuple[type["Store"], tuple[Path, Profile]]:
+        """A worker's copy writes arrays; rows stay with the parent."""
+        return Store, (self.path, self.profile)
 
     def holds(self, volume_id: str, source_sha256: str) -> bool:
         """True when the volume is there and was made from these very bytes."""
@@ -184,17 +182,30 @@ class Store:
 
         Raises InputError when it is not there, or its file is not the one that was written.
         """
+        hu_zyx: HuArray = blosc2.ndarray_from_cframe(self._checked_bytes(volume_id))[:]
+        return hu_zyx
+
+    def read_crop(self, volume_id: str, box_zyx: tuple[slice, slice, slice]) -> HuArray:
+        """A part of a volume, without reading the rest; the file is checked once a process."""
+        if volume_id not in self._checked:
+            self._checked_bytes(volume_id)
+            self._checked.add(volume_id)
+        path = self.path / self._rows[volume_id]["array"]
+        hu_zyx: HuArray = blosc2.open(str(path), mode="r", mmap_mode="r")[box_zyx]
+        return hu_zyx
+
+    def _checked_bytes(self, volume_id: str) -> bytes:
         row = self._rows.get(volume_id)
         if row is None:
             raise InputError(f"{self.path}: no volume {volume_id!r} in the manifest")
-        path = self.path / row["array"]
+        path = self.path / str(row["array"])
         try:
             packed = path.read_bytes()
         except OSError:
             raise InputError(f"{path}: missing; prepare the scans again") from None
         if hashlib.sha256(packed).hexdigest() != row["array_sha256"]:
             raise InputError(f"{path}: altered since it was written; prepare the scans again")
-        return _unpack(packed)
+        return packed
 
 
 def _row(prepared: PreparedVolume, ids: VolumeIds, quality: Sequence[str]) -> Row:
@@ -247,8 +258,3 @@ def _pack(hu_zyx: HuArray) -> bytes:
         np.ascontiguousarray(hu_zyx), chunks=chunks, blocks=blocks, cparams=cparams
     )
     return bytes(array.to_cframe())
-
-
-def _unpack(packed: bytes) -> HuArray:
-    hu_zyx: HuArray = blosc2.ndarray_from_cframe(packed)[:]
-    return hu_zyx

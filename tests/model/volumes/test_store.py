@@ -1,4 +1,5 @@
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,22 @@ def test_what_is_added_is_read_back_exactly(tmp_path: Path, prepared: PreparedVo
     assert list(row["shape"]) == [64, 64, 64]
     assert list(again.manifest.columns) == tables.SCANS.names
     assert read_table(tmp_path / "store" / "scans.parquet").schema == tables.SCANS
+
+
+def test_a_crop_is_read_without_the_rest(tmp_path: Path, prepared: PreparedVolume) -> None:
+    with Store.create(tmp_path, TINY) as store:
+        add(store, prepared, "a")
+    box = np.s_[3:40, 10:11, 20:64]
+    assert (Store.open(tmp_path).read_crop("a", box) == prepared.hu_zyx[box]).all()
+
+
+def test_a_worker_s_copy_writes_and_the_parent_records(
+    tmp_path: Path, prepared: PreparedVolume
+) -> None:
+    with Store.create(tmp_path, TINY) as store:
+        copy = pickle.loads(pickle.dumps(store))
+        store.record(copy.write_array(prepared, VolumeIds("a", "s", "t", "p")))
+    assert (Store.open(tmp_path).read("a") == prepared.hu_zyx).all()
 
 
 def test_parts_add_up_and_a_redone_volume_stands_once(
