@@ -1,0 +1,182 @@
+"""`chestct explain`: one report's text with every fact marked, and the labels they add up to."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from configs.contracts import Existence, InputError, Temporality
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.table import Table
+
+    from labeler import Fact, ReportLabels
+
+_LARGEST_BYTES = 4 << 20
+_STYLES = {
+    "present": "bold red",
+    "absent": "green",
+    "uncertain": "bold yellow",
+    "prior": "blue",
+    "aside": "dim",
+}
+
+
+def explain(
+    report: Path,
+    *,
+    report_id: str | None = None,
+    convention: str = "ct_rate",
+    html: Path | None = None,
+) -> "Explanation":
+    """Show a report with every fact marked, the cue that decided it, and the labels.
+
+    Parameters
+    ----------
+    report
+        A text file; or, with --report-id, any archive that `chestct label` reads.
+    report_id
+        The report's identifier in the archive.
+    convention
+        How facts become labels: `ct_rate` or another name, or a .yaml file.
+    html
+        Write one self-contained page here instead of printing; the pointer over a mark shows the
+        fact behind it.
+    """
+    from labeler import load_labeler
+    from pipelines.running.progress import results
+
+    text = _text_file(report) if report_id is None else _from_archive(report, report_id)
+    explanation = Explanation(text, load_labeler(convention).label(text), convention)
+    if html is None:
+        results.print(explanation.for_terminal())
+    else:
+        from configs.files import write_text
+        from pipelines.explain_page import page
+
+        write_text(html, page(explanation))
+        results.print(f"{html}: {len(explanation.report.facts)} facts")
+    return explanation
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A report with what the labeler made of it."""
+
+    text: str
+    report: "ReportLabels"
+    convention: str
+
+    def stretches(self) -> "list[tuple[str, tuple[Fact, ...]]]":
+        """The whole text cut where facts begin and end, each piece with the facts that hold it."""
+        facts = self.report.facts
+        cuts = sorted({0, len(self.text), *(f.start for f in facts), *(f.end for f in facts)})
+        return [
+            (
+                self.text[start:end],
+                tuple(fact for fact in facts if fact.start <= start and end <= fact.end),
+            )
+            for start, end in pairwise(cuts)
+        ]
+
+    def notes(self) -> list[str]:
+        """What a reader of the labels should know about the report as a whole."""
+        said = []
+        if self.report.incomplete_by_reference:
+            said.append("Other findings are only said to be as before: what is not named is blank.")
+        if self.report.contradictions:
+            names = ", ".join(self.report.contradictions)
+            said.append(f"Findings and impression contradict each other on: {names}.")
+        return said
+
+    def for_terminal(self) -> "Group":
+        """The marked text, a table of facts, the labels that are not blank."""
+        from rich.console import Group
+        from rich.text import Text
+
+        marked = Text()
+        for piece, facts in self.stretches():
+            marked.append(piece, _STYLES[standing(facts[0])] if facts else "")
+        parts: list[Any] = [marked, Text(), self._facts_table(), Text()]
+        parts += [self._labels_table(), *(Text(note, "italic") for note in self.notes())]
+        return Group(*parts)
+
+    def _facts_table(self) -> "Table":
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table("words", "finding", "existence", "cue", "attributes", box=None)
+        for fact in self.report.facts:
+            cells = (fact.text, fact.finding, standing(fact), fact.cue or "", attributes(fact))
+            style = _STYLES[standing(fact)]
+            table.add_row(*(Text(" ".join(cell.split()), style) for cell in cells))
+        return table
+
+    def _labels_table(self) -> "Table":
+        from rich.table import Table
+
+        table = Table(f"label ({self.convention})", "value", box=None)
+        for label, value in self.report.labels.items():
+            if value is not None:
+                table.add_row(label, str(value))
+        return table
+
+
+def standing(fact: "Fact") -> str:
+    """In a word how a fact counts: its existence, or that it is earlier or beside the point."""
+    from labeler.segment import EVIDENCE_SECTIONS
+
+    if fact.hypothetical or fact.experiencer != "patient" or fact.section not in EVIDENCE_SECTIONS:
+        return "aside"
+    if fact.temporality is Temporality.PRIOR and fact.existence is not Existence.ABSENT:
+        return "prior"
+    return fact.existence.value
+
+
+def attributes(fact: "Fact") -> str:
+    """A fact's attributes in one line, those that say something."""
+    sizes = " x ".join(f"{size:g}" for size in fact.sizes_mm)
+    said = {
+        "section": fact.section,
+        "at": fact.anatomy,
+        "side": fact.side,
+        "lobe": fact.lobe,
+        "segment": fact.segment,
+        "size": f"{sizes} mm" if sizes else None,
+        "before": f"{fact.prior_size_mm:g} mm" if fact.prior_size_mm else None,
+        "severity": fact.severity,
+        "count": fact.count,
+        "change": fact.change,
+        "assessability": fact.assessability if fact.assessability != "full" else None,
+        "hypothetical": "yes" if fact.hypothetical else None,
+        "about": fact.experiencer if fact.experiencer != "patient" else None,
+    }
+    return ", ".join(f"{name} {value}" for name, value in said.items() if value is not None)
+
+
+def _text_file(path: Path) -> str:
+    if not path.is_file():
+        raise InputError(f"{path}: no such text file; give --report-id ID to pick from an archive")
+    if path.stat().st_size > _LARGEST_BYTES:
+        raise InputError(
+            f"{path}: larger than 4 MB; give --report-id ID if it is an archive of reports"
+        )
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(
+            f"{path}: not UTF-8 text; save it as UTF-8, or give --report-id ID if it is an archive"
+        ) from None
+
+
+def _from_archive(path: Path, report_id: str) -> str:
+    from pipelines.reports_in.archive import read_reports
+    from pipelines.reports_in.rows import Report
+
+    for record in read_reports(path):
+        if isinstance(record, Report) and record.id == report_id:
+            return record.text
+    raise InputError(
+        f"{path}: no readable report with this --report-id; `chestct label` lists what it read"
+    )
