@@ -115,7 +115,7 @@ def draw_peribronchial_thickening(
     chest: Chest, finding: PlannedFinding, rng: np.random.Generator
 ) -> Box | None:
     """Thick walls around the side's airways, seen far out into the lung."""
-    wall = (2.2 + 1.6 * strength(finding)) * rng.uniform(0.9, 1.1)
+    wall = (2.8 + 1.8 * strength(finding)) * rng.uniform(0.9, 1.1)
     if not finding.visible:
         wall = 0.6
     boxes = []

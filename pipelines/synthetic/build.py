@@ -72,7 +72,7 @@ def build_of(case: Case) -> Build:
         aorta=body.uniform(0.88, 1.12),
         tortuosity=body.uniform(5, 12) if "tortuous_aorta" in case.variants else 0.0,
         fissure=body.normal(0, 6),
-        vessel=1 + 0.3 * ("plethora" in case.variants) - 0.2 * ("oligaemia" in case.variants),
+        vessel=1 + 0.22 * ("plethora" in case.variants) - 0.2 * ("oligaemia" in case.variants),
         fluid=day.uniform(2, 28),
         spine_curve=body.normal(0, 5),
     )

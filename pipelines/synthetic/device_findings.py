@@ -101,3 +101,6 @@ def draw_leads(chest: Chest, rng: np.random.Generator) -> None:
         side = polyline((x, y - 3, z), (x * 1.5, y + 12, z + 30), (x * 1.2, y + 6, z + 75))
         wire = smooth_path(side, 1.0)
         chest.canvas.stamp(wire, np.full(len(wire), 1.6), _METAL_HU)
+    if rng.random() < 0.5:
+        y = skin_front(chest.build, 40, -20)
+        chest.canvas.ellipsoid((40.0, y - 6, -20.0), (24.0, 6.0, 16.0), _METAL_HU)  # a monitor

@@ -76,6 +76,15 @@ def _lobes(rng: np.random.Generator, count: int, among: tuple[str, ...] = LOBES)
     return [str(lobe) for lobe in rng.choice(among, size=min(count, len(among)), replace=False)]
 
 
+def _mostly_lower(rng: np.random.Generator, count: int) -> list[str]:
+    """Lobes as gravity and infection choose them: the lower ones first, seven times in ten."""
+    if rng.random() < 0.7:
+        lower = _lobes(rng, 2, LOWER_LOBES)
+        others = _lobes(rng, 3, tuple(lobe for lobe in LOBES if lobe not in LOWER_LOBES))
+        return [*lower, *others][:count]
+    return _lobes(rng, count)
+
+
 def _side(rng: np.random.Generator, bilateral: float) -> Side:
     if rng.random() < bilateral:
         return Side.BILATERAL
@@ -83,8 +92,8 @@ def _side(rng: np.random.Generator, bilateral: float) -> Side:
 
 
 def _nodules(rng: np.random.Generator) -> list[PlannedFinding]:
-    number = int(rng.choice([1, 2, 3, 6, 10, 16], p=[0.25, 0.15, 0.12, 0.16, 0.18, 0.14]))
-    sizes = np.clip(rng.lognormal(np.log(16), 0.35, number), 6, 29)
+    number = int(rng.choice([1, 2, 3, 8, 14, 24], p=[0.2, 0.12, 0.1, 0.18, 0.22, 0.18]))
+    sizes = np.clip(rng.lognormal(np.log(17), 0.33, number), 6, 29)
     grade = ("mild", "moderate", "severe")[int(np.digitize(sizes.max(), [8, 16]))]
     if number > 3:
         finding = planned(
@@ -146,12 +155,12 @@ def _consolidation(rng: np.random.Generator) -> list[PlannedFinding]:
             size_mm=rng.uniform(45, 105),
             texture="air_bronchogram",
         )
-        for lobe in _lobes(rng, 1 + int(rng.random() < 0.3))
+        for lobe in _mostly_lower(rng, 1 + int(rng.random() < 0.45))
     ]
 
 
 def _atelectasis(rng: np.random.Generator) -> list[PlannedFinding]:
-    texture = _choose(rng, {"lobar": 5, "linear": 3, "dependent": 3})
+    texture = _choose(rng, {"lobar": 6, "linear": 2, "dependent": 4})
     if texture == "dependent":
         return [planned(rng, "atelectasis", Side.BILATERAL, _severity(rng), texture=texture)]
     among = LOWER_LOBES if rng.random() < 0.6 else LOBES
@@ -190,7 +199,7 @@ def _arterial_calcification(rng: np.random.Generator) -> list[PlannedFinding]:
 
 
 def _lymphadenopathy(rng: np.random.Generator) -> list[PlannedFinding]:
-    station = _choose(rng, {"mediastinal": 6, "hilar": 2, "axillary": 2})
+    station = _choose(rng, {"mediastinal": 7, "hilar": 2, "axillary": 1})
     side = Side.MIDLINE if station == "mediastinal" else _side(rng, bilateral=0.4)
     size = float(np.clip(rng.lognormal(np.log(21), 0.28), 11, 38))
     severity = SEVERITIES[int(np.digitize(size, [15, 24]))]
@@ -202,7 +211,7 @@ def _lymphadenopathy(rng: np.random.Generator) -> list[PlannedFinding]:
             severity,
             size_mm=size,
             texture=station,
-            count=int(rng.integers(3, 9)),
+            count=int(rng.integers(4, 10)),
         )
     ]
 
@@ -217,7 +226,7 @@ def _bronchiectasis(rng: np.random.Generator) -> list[PlannedFinding]:
     texture = _choose(rng, {"cylindrical": 4, "varicose": 2, "cystic": 3})
     return [
         planned(rng, "bronchiectasis", side_of(lobe), _severity(rng), lobe=lobe, texture=texture)
-        for lobe in _lobes(rng, int(rng.integers(2, 5)))
+        for lobe in _mostly_lower(rng, int(rng.integers(2, 5)))
     ]
 
 

@@ -97,7 +97,7 @@ def draw_coronary_calcification(
         if not finding.visible:
             points, radii = points[:1], radii[:1] * 0.5
         if len(points):
-            chest.canvas.stamp(points, radii, float(rng.uniform(650, 1100)))
+            chest.canvas.stamp(points, radii, float(rng.uniform(900, 1500)))
             boxes.append(box_of(points, 2.5))
     return united(boxes)
 
@@ -123,7 +123,7 @@ def draw_arterial_calcification(
         size = rng.uniform(1.9, 3.3) if finding.visible else 0.6
         sizes.append(np.full(len(points[-1]), size))
     plaque = np.concatenate(points)
-    chest.canvas.stamp(plaque, np.concatenate(sizes), float(rng.uniform(650, 1000)))
+    chest.canvas.stamp(plaque, np.concatenate(sizes), float(rng.uniform(800, 1300)))
     return box_of(plaque, 2.5)
 
 

@@ -44,8 +44,8 @@ def _draw_fluid(chest: Chest, side: Side, thickness: float, rng: np.random.Gener
     distance = np.where(upwards * backwards > 0, distance, np.maximum(beneath, 0.5))
     cover = np.clip(0.5 - distance / (1.2 * chest.canvas.edge), 0, 1) * lung
     if thickness > 16:
-        # Lung that the fluid presses on loses its air.
-        rim = np.clip((3 + 0.2 * thickness - distance) / 4, 0, 1) * lung
+        # Lung that the fluid presses on loses its air, here only a thin rim of it.
+        rim = np.clip((1 + 0.06 * thickness - distance) / 4, 0, 1) * lung
         rim = rim * np.clip(4 * backwards, 0, 1) * np.clip(4 * upwards, 0, 1)
         rough = np.clip(0.8 + 0.25 * soft_noise(rng, region, 9.0), 0, 1)
         chest.canvas.paint(region, rim * rough, chest.build.tissue + 10)
