@@ -17,7 +17,7 @@ from configs import files, tables
 from configs.contracts import InputError
 from configs.profile import Profile
 from model.volumes.preprocess import PREPROCESS_VERSION, PreparedVolume
-from model.volumes.volume import HuArray, spacing_of
+from model.volumes.volume import HuArray
 
 STORE_FORMAT = 1
 
@@ -40,7 +40,7 @@ class VolumeIds:
 
 
 class Store:
-    """A folder: `store.json`, `scans.parquet/` (a row a volume), `volumes/` (one b2nd file each).
+    """A folder: `store.json`, `scans.parquet/` (a row a volume), `arrays/` (one b2nd file each).
 
     Rows are written in parts of 64 and on `flush`; a volume whose row was lost in a crash is not
     in the manifest and is simply added again. Use as a context manager, or call `flush`.
@@ -154,7 +154,7 @@ class Store:
         packed = _pack(prepared.hu_zyx)
         digest = hashlib.sha256(packed).hexdigest()
         # The content's hash in the name keeps the old array readable until the new row stands.
-        name = f"volumes/{files.safe_name(ids.volume_id)}-{digest[:8]}.b2nd"
+        name = f"arrays/{files.safe_name(ids.volume_id)}-{digest[:8]}.b2nd"
         with files.atomic_path(self.path / name) as temporary:
             temporary.write_bytes(packed)
         return _row(prepared, ids, quality) | {"array": name, "array_sha256": digest}
@@ -209,7 +209,7 @@ class Store:
 
 
 def _row(prepared: PreparedVolume, ids: VolumeIds, quality: Sequence[str]) -> Row:
-    source = prepared.volume.source
+    volume, source = prepared.volume, prepared.volume.source
     return {
         "volume_id": ids.volume_id,
         "scan_id": ids.scan_id,
@@ -225,9 +225,9 @@ def _row(prepared: PreparedVolume, ids: VolumeIds, quality: Sequence[str]) -> Ro
         "shape": list(prepared.hu_zyx.shape),
         "spacing_mm": list(prepared.spacing_mm_zyx),
         "affine_lps": prepared.affine_lps.ravel().tolist(),
-        "source_shape": list(source.shape),
-        "source_spacing_mm": list(spacing_of(source.affine_lps)),
-        "source_affine_lps": source.affine_lps.ravel().tolist(),
+        "source_shape": list(volume.hu_zyx.shape),
+        "source_spacing_mm": list(volume.spacing_mm_zyx),
+        "source_affine_lps": volume.affine_lps.ravel().tolist(),
         "quality": list(quality),
         "warnings": list(prepared.warnings),
         "source_sha256": source.sha256,

@@ -73,10 +73,10 @@ def test_a_second_run_keeps_what_stands_and_redoes_what_changed(
 ) -> None:
     out = tmp_path / "store"
     prepare(archive, out=out, quiet=True)
-    before = {path: path.stat().st_mtime_ns for path in (out / "volumes").iterdir()}
+    before = {path: path.stat().st_mtime_ns for path in (out / "arrays").iterdir()}
     again = prepare(archive, out=out, quiet=True)
     assert (again.added, again.kept, again.volumes) == (0, 2, 2)
-    assert before == {path: path.stat().st_mtime_ns for path in (out / "volumes").iterdir()}
+    assert before == {path: path.stat().st_mtime_ns for path in (out / "arrays").iterdir()}
 
     changed = next((archive / "one").iterdir())
     content = bytearray(changed.read_bytes())

@@ -70,7 +70,7 @@ def test_parts_add_up_and_a_redone_volume_stands_once(
 def test_an_altered_array_is_refused(tmp_path: Path, prepared: PreparedVolume) -> None:
     with Store.create(tmp_path, TINY) as store:
         add(store, prepared, "a")
-    path = next((tmp_path / "volumes").iterdir())
+    path = next((tmp_path / "arrays").iterdir())
     packed = bytearray(path.read_bytes())
     packed[len(packed) // 2] ^= 1
     path.write_bytes(packed)
