@@ -9,7 +9,7 @@ from configs import files, tables
 from configs.contracts import InputError, RecordReason, Split
 from configs.profile import Profile
 from model.volumes.preprocess import PreparedVolume
-from model.volumes.store import Store
+from model.volumes.store import Store, VolumeIds
 from model.volumes.volume import Source, Volume
 from pipelines.cohort import cohort, split_of
 
@@ -20,13 +20,13 @@ def add(store: Store, key: files.IdKey, patient: str, accession: str, series: st
     source = Source("dicom", (8, 8, 8), np.eye(4), sha256=series)
     hu_zyx = np.zeros((8, 8, 8), np.int16)
     prepared = PreparedVolume(hu_zyx, np.eye(4), PROFILE, Volume(hu_zyx, np.eye(4), series, source))
-    store.add(
-        prepared,
-        volume_id=key.pseudonym("volume", series),
-        scan_id=key.pseudonym("scan", accession),
-        study_id=key.pseudonym("scan", f"study of {accession}"),
-        patient_id=key.pseudonym("patient", patient),
+    ids = VolumeIds(
+        key.pseudonym("volume", series),
+        key.pseudonym("scan", accession),
+        key.pseudonym("scan", f"study of {accession}"),
+        key.pseudonym("patient", patient),
     )
+    store.add(prepared, ids)
 
 
 @pytest.fixture
