@@ -1,6 +1,7 @@
 """A DICOM data set's elements as text and numbers: no value is trusted, none is ever printed."""
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,9 @@ class Elements:
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
         self._raw: dict[int, Any] = dict(dataset.items())
+
+    def __contains__(self, tag: int) -> bool:
+        return tag in self._raw
 
     def text(self, tag: int) -> str:
         """The value without padding, or an empty string."""
@@ -104,6 +108,17 @@ _VENDORS = {
 def date_of(text: str) -> str:
     """YYYYMMDD, or empty for anything else."""
     return text if len(text) == 8 and text.isascii() and text.isdigit() else ""
+
+
+def seconds_of(text: str) -> float | None:
+    """Seconds since midnight of a time (PS3.5 6.2, TM).
+
+    >>> seconds_of("010203.5"), seconds_of("1"), seconds_of("")
+    (3723.5, None, None)
+    """
+    if not re.fullmatch(r"\d{6}(\.\d{1,6})?", text, re.ASCII):
+        return None
+    return 3600 * int(text[:2]) + 60 * int(text[2:4]) + float(text[4:])
 
 
 def age_years_of(text: str) -> int | None:

@@ -17,6 +17,7 @@ from model.volumes.dicom_elements import (
     age_years_of,
     contrast_of,
     date_of,
+    seconds_of,
     vendor_of,
 )
 from model.volumes.volume import VolumeError
@@ -97,6 +98,9 @@ class Slice:
     padding: tuple[int, int] | None
     kernel: str
     acquisition: tuple[str, ...]
+    """What may tell phases and energies apart, see `_ACQUISITION`."""
+    seconds: float | None
+    """Acquisition time of day."""
     image_type: tuple[str, ...]
 
 
@@ -262,6 +266,15 @@ _GROUPS = (
 )
 
 
+_ACQUISITION = (
+    0x00200012,  # acquisition number
+    0x00209156,  # frame acquisition number
+    0x00200100,  # temporal position identifier
+    0x00209128,  # temporal position index
+    0x00180060,  # kVp
+)
+
+
 def _groups(item: Elements) -> list[Elements]:
     return [group for tag in _GROUPS for group in item.items(tag)[:1]]
 
@@ -269,11 +282,14 @@ def _groups(item: Elements) -> list[Elements]:
 def _slice(header: FileHeader, frame: int, places: list[Elements]) -> Slice:
     """A plane whose attributes stand in the first of `places` that has them."""
 
+    def holder(tag: int) -> Elements:
+        return next((place for place in places if tag in place), places[-1])
+
     def numbers(tag: int, count: int) -> tuple[float, ...] | None:
-        return next((found for place in places if (found := place.numbers(tag, count))), None)
+        return holder(tag).numbers(tag, count)
 
     def text(tag: int) -> str:
-        return next((found for place in places if (found := place.text(tag))), "")
+        return holder(tag).text(tag)
 
     def single(tag: int) -> float | None:
         found = numbers(tag, 1)
@@ -296,7 +312,8 @@ def _slice(header: FileHeader, frame: int, places: list[Elements]) -> Slice:
         rescale_type=text(0x00281054).upper(),
         padding=padding,
         kernel=text(0x00181210),
-        acquisition=(text(0x00200012) or text(0x00209156), text(0x00200100), text(0x00209128)),
+        acquisition=tuple(map(text, _ACQUISITION)),
+        seconds=seconds_of(text(0x00080032)),
         image_type=tuple(part.strip().upper() for part in image_type.split("\\")),
     )
 

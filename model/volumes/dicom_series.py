@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import pairwise
 
 import numpy as np
 
@@ -162,21 +163,34 @@ def _by_acquisition(planes: list[Slice]) -> list[list[Slice]]:
     layers = max(Counter(map(_place, planes)).values())
     if layers == 1:
         return [planes]
-    tells: tuple[Callable[[Slice], Hashable], ...] = (
-        lambda plane: plane.acquisition[0],
-        lambda plane: plane.acquisition[1],
-        lambda plane: plane.acquisition[2],
-        lambda plane: plane.image_type,
-        lambda plane: plane.thickness,
-    )
-    for tell in tells:
-        groups = _split(planes, tell)
-        # Images repeated at one place (bolus tracking) are no volumes, however they are told apart.
-        if 1 < len(groups) <= layers < min(map(len, groups)) and all(
-            max(Counter(map(_place, group)).values()) == 1 for group in groups
-        ):
+    for tell in range(len(planes[0].acquisition)):
+        groups = _split(planes, lambda plane, tell=tell: plane.acquisition[tell])  # type: ignore[misc]
+        if _are_stacks(groups, layers):
+            return groups
+    for groups in (_split(planes, lambda plane: plane.image_type), _by_time(planes, layers)):
+        if _are_stacks(groups, layers):
             return groups
     return [planes]  # nothing tells them apart: the stack will be refused
+
+
+def _are_stacks(groups: list[list[Slice]], layers: int) -> bool:
+    """True when each group takes every place once.
+
+    Images repeated at one place (bolus tracking) are no volumes, however they are told apart.
+    """
+    return 1 < len(groups) <= layers < min(map(len, groups)) and all(
+        max(Counter(map(_place, group)).values()) == 1 for group in groups
+    )
+
+
+def _by_time(planes: list[Slice], layers: int) -> list[list[Slice]]:
+    """Split at the longest pauses between images."""
+    if any(plane.seconds is None for plane in planes):
+        return [planes]
+    ordered = sorted(planes, key=lambda plane: plane.seconds or 0.0)
+    pauses = np.diff([plane.seconds or 0.0 for plane in ordered])
+    cuts = sorted(int(cut) + 1 for cut in np.argsort(-pauses, kind="stable")[: layers - 1])
+    return [ordered[a:b] for a, b in pairwise([0, *cuts, len(ordered)])]
 
 
 def _part(planes: list[Slice], warnings: tuple[str, ...]) -> Part:

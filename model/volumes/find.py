@@ -32,9 +32,12 @@ class Candidate:
 
     def read(self) -> Volume:
         """The volume; raises VolumeError."""
-        return (
-            formats.read_file(self.path) if self.part is None else dicom_series.read_part(self.part)
-        )
+        try:
+            if self.part is None:
+                return formats.read_file(self.path)
+            return dicom_series.read_part(self.part)
+        except OSError:
+            raise VolumeError(VolumeReason.UNREADABLE, "a file cannot be opened or read") from None
 
     def fingerprint(self) -> str:
         """The SHA-256 that the volume's source would have, without decoding it."""
@@ -110,7 +113,7 @@ def survey_folder(root: Path, files: Iterable[Path] | None = None) -> Survey:
 
 
 def files_below(root: Path) -> Iterator[Path]:
-    """All files in a stable order; links are not followed out of the folder."""
+    """All files in a stable order; links to folders are not followed."""
     if root.is_file():
         yield root
         return
@@ -118,7 +121,7 @@ def files_below(root: Path) -> Iterator[Path]:
         folders.sort()
         for name in sorted(names):
             path = Path(folder) / name
-            if not name.startswith(".") and path.is_file() and not path.is_symlink():
+            if not name.startswith(".") and path.is_file():
                 yield path
 
 

@@ -1,6 +1,7 @@
 """MetaImage files: .mha, and .mhd with its raw data beside it (https://itk.org/Wiki/MetaIO)."""
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -69,10 +70,24 @@ def _affine(fields: dict[str, str]) -> Affine:
     spacing = numbers(fields.get("elementspacing", ""), 3, "ElementSpacing")
     if any(math.isclose(step, 0) for step in spacing):
         raise VolumeError(VolumeReason.SPACING, "ElementSpacing is zero")
+    axes = numbers(matrix, 9, "TransformMatrix").reshape(3, 3).T
+    stated = fields.get("anatomicalorientation", "").upper()
+    if re.fullmatch("[RLAPIS]{3}", stated) and stated != _orientation_code(axes):
+        raise VolumeError(
+            VolumeReason.ORIENTATION, "AnatomicalOrientation contradicts TransformMatrix"
+        )
     affine = np.eye(4)
-    affine[:3, :3] = numbers(matrix, 9, "TransformMatrix").reshape(3, 3).T * spacing
+    affine[:3, :3] = axes * spacing
     affine[:3, 3] = numbers(origin, 3, "Offset")
     return affine
+
+
+def _orientation_code(axes: np.ndarray) -> str:
+    """Where each axis comes from, as ITK writes it: "RAI" runs to the left, back and head."""
+    world = np.abs(axes).argmax(axis=0)
+    return "".join(
+        ("RL", "AP", "IS")[row][int(axes[row, column] < 0)] for column, row in enumerate(world)
+    )
 
 
 def _is_true(text: str) -> bool:

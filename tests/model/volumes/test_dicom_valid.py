@@ -164,6 +164,17 @@ def second_phase(series: list[Dataset]) -> None:
         copy.PixelData = copy.PixelData[:-2] + b"\x00\x01"
 
 
+def two_times(series: list[Dataset]) -> None:
+    second_phase(series)
+    for number, ds in enumerate(series):
+        ds.AcquisitionNumber = 1
+        ds.AcquisitionTime = f"1000{number + 20 * (number >= 16):02d}.25"
+
+
+def slightly_long_cosines(ds: Dataset) -> None:
+    ds.ImageOrientationPatient = [1.004, 0, 0, 0, 0.997, 0]
+
+
 def in_ten_steps(series: list[Dataset]) -> None:
     for number, ds in enumerate(series):
         ds.AcquisitionNumber = number + 1
@@ -248,6 +259,8 @@ VALID: dict[str, Change] = {
     "identical copies": with_copies,
     "two kernels in the series": second_kernel,
     "two phases in the series": second_phase,
+    "two phases told apart by time": two_times,
+    "cosines a little off unit length": each(slightly_long_cosines),
     "an acquisition a slice": in_ten_steps,
     "positions to a micrometre": each(rounded_positions),
     "rescale type HU": set_all(RescaleType="HU"),
@@ -335,6 +348,23 @@ def test_files_without_preamble_are_read(tmp_path: Path) -> None:
     for path in folder.iterdir():
         path.write_bytes(path.read_bytes()[132:])
     assert_exact(read_volume(folder))
+
+
+@pytest.mark.parametrize("implicit", [True, False])
+def test_bare_data_sets_are_read(implicit: bool, tmp_path: Path) -> None:
+    folder = tmp_path / "series"
+    folder.mkdir()
+    for number, ds in enumerate(make_series(PLAN)):
+        del ds.file_meta
+        ds.save_as(folder / f"{number}", implicit_vr=implicit, little_endian=True)
+    assert_exact(read_volume(folder))
+
+
+def test_files_that_are_links_are_read(tmp_path: Path) -> None:
+    for path in save(make_series(PLAN), tmp_path / "real").iterdir():
+        (tmp_path / "links").mkdir(exist_ok=True)
+        (tmp_path / "links" / path.name).symlink_to(path)
+    assert_exact(read_volume(tmp_path / "links"))
 
 
 @pytest.mark.parametrize("value", [-2000, -3000, -32768])

@@ -52,6 +52,20 @@ def test_each_frame_has_its_own_rescale(tmp_path: Path) -> None:
     assert_exact(read_volume(save([enhanced(series)], tmp_path)), PLAN)
 
 
+def test_a_frame_s_bad_rescale_is_not_replaced_by_another(tmp_path: Path) -> None:
+    series = make_series(PLAN)
+    for number, one in enumerate(series):
+        one.RescaleIntercept = -1000 - 7 * number
+    ds = enhanced(series)
+    ds.RescaleSlope, ds.RescaleIntercept = 1, 0  # at the top level they mean nothing
+    groups = ds.PerFrameFunctionalGroupsSequence
+    del groups[3].PixelValueTransformationSequence[0].RescaleSlope
+    groups[3].PixelValueTransformationSequence[0].add_new(0x00281053, "LO", "one")
+    with pytest.raises(VolumeError) as caught:
+        read_volume(save([ds], tmp_path))
+    assert caught.value.reason is VolumeReason.HU_UNKNOWN
+
+
 def test_a_missing_frame_is_a_gap(tmp_path: Path) -> None:
     ds = rearranged(enhanced(make_series(PLAN)), [0, 1, 2, 3, 5, 6, 7, 8, 9])
     with pytest.raises(VolumeError) as caught:

@@ -305,6 +305,17 @@ def test_a_turned_metaimage_and_nrrd(tmp_path: Path) -> None:
         assert_exact(read_volume(path))
 
 
+def test_a_metaimage_that_contradicts_itself_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.mha"
+    sitk.WriteImage(itk_image(), str(path))
+    content = path.read_bytes()
+    assert b"AnatomicalOrientation = RAI" in content
+    path.write_bytes(content.replace(b"Orientation = RAI", b"Orientation = LAI"))
+    assert refused(path) is R.ORIENTATION
+    path.write_bytes(content.replace(b"Orientation = RAI", b"Orientation = ???"))
+    assert_exact(read_volume(path))
+
+
 def test_nrrd_in_ras_and_without_space(tmp_path: Path) -> None:
     path = tmp_path / "x.nrrd"
     sitk.WriteImage(itk_image(), str(path))

@@ -303,7 +303,7 @@ def test_no_name_in_a_header_leaves_the_store(tmp_path: Path) -> None:
             ds.SeriesInstanceUID = ds.StudyInstanceUID = plain + str(number)
         save(series, root / str(number))
     before = {path for path in tmp_path.rglob("*") if "in" not in path.parts}
-    summary = prepare(root, out=tmp_path / "out" / "store", quiet=True, any_content=True)
+    summary = prepare(root, out=tmp_path / "out" / "store", quiet=True, any_content=True, workers=1)
     assert summary.volumes == len(HOSTILE_NAMES)
     made = {path for path in tmp_path.rglob("*") if "in" not in path.parts} - before
     assert all(path.is_relative_to(tmp_path / "out") for path in made)
