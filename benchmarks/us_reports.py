@@ -108,12 +108,17 @@ def errors(report: GoldReport, said: frozenset[str], read: ReportLabels) -> Iter
     """A line a wrong cell of a development report, and one a fact that could have decided it."""
     if report.held_back:
         raise ValueError(f"report {report.id} is held back: only counts of it may be looked at")
-    rules = load_convention(CONVENTION).labels
+    convention = load_convention(CONVENTION)
     for name, parts in LABELS.items():
         if name in report.uncertain or (name in said) == (name in report.present):
             continue
         yield f"{report.id:3} {'false' if name in said else 'missed'} {name}"
-        asked = {finding for part in parts for finding in rules[part].findings}
+        asked = {
+            finding
+            for part in parts
+            for rule in convention.rules(part)
+            for finding in rule.findings
+        }
         for fact in read.facts:
             if fact.finding in asked:
                 around = report.text[max(fact.start - 40, 0) : fact.end + 40].replace("\n", " ")

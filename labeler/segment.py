@@ -47,11 +47,9 @@ class Segmenter:
             for section, headers in pack.sections.items()
             for header in headers
         }
-        evidence = sorted(
-            h for h, section in self._sections.items() if section in EVIDENCE_SECTIONS
-        )
-        self._evidence_header = re.compile(
-            r"\b(?:" + "|".join(map(re.escape, evidence)) + r")\s?:", re.IGNORECASE
+        findings = sorted(h for h, section in self._sections.items() if section == FINDINGS)
+        self._findings_header = re.compile(
+            r"\b(?:" + "|".join(map(re.escape, findings)) + r")\s?:", re.IGNORECASE
         )
 
     def sentences(self, text: str) -> list[Sentence]:
@@ -66,9 +64,9 @@ class Segmenter:
         """The section that a lower-cased header opens, or None where it names something else."""
         return self._sections.get(header)
 
-    def evidence_follows(self, text: str, position: int) -> bool:
-        """Whether a header of findings or impression still comes."""
-        return self._evidence_header.search(text, position) is not None
+    def findings_follow(self, text: str, position: int) -> bool:
+        """Whether a header of findings still comes."""
+        return self._findings_header.search(text, position) is not None
 
 
 class _Walk:
@@ -79,7 +77,8 @@ class _Walk:
         self._text = text
         self._segmenter = segmenter
         self._section, self._topic = FINDINGS, ""
-        self._return_to: str | None = None  # the section to go back to after "Comparison: ..."
+        self._return_to: str | None = None  # the section to go back to after "History: ..."
+        self._return_at = -1  # where: a line's end, or -1 after one sentence
         self._headed = False
         self._start = 0
         for boundary in _BOUNDARY.finditer(text):
@@ -117,11 +116,16 @@ class _Walk:
             if header.isupper() or _opens_line(self._text, self._start, header):
                 self._topic = header.lower()  # and stays in its sentence: "Pneumothorax: none."
             return
-        alone = section not in EVIDENCE_SECTIONS and not self._segmenter.evidence_follows(
+        passing = section not in EVIDENCE_SECTIONS and not self._segmenter.findings_follow(
             self._text, end
         )
-        self._return_to = self._section if alone else None
-        self._section, self._topic, self._headed = section, "", not alone
+        if passing:
+            self._return_to = self._section if self._return_to is None else self._return_to
+            self._return_at = self._text.find("\n", end)
+        else:
+            self._return_to = None
+        self._section, self._topic = section, ""
+        self._headed = self._headed or not passing
         self._start = end
 
     def _cut(self, end: int, next_start: int) -> None:
@@ -141,8 +145,10 @@ class _Walk:
         if not stripped:
             return
         start += piece.index(stripped[0])
+        if self._return_to is not None and 0 <= self._return_at <= start:
+            self._section, self._return_to = self._return_to, None
         self.sentences.append(Sentence(start, start + len(stripped), self._section, self._topic))
-        if self._return_to is not None:
+        if self._return_to is not None and self._return_at < 0:
             self._section, self._return_to = self._return_to, None
 
 

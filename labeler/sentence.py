@@ -71,7 +71,7 @@ class SentenceReader:
             attributes = AttributeReader(self._anatomy, hits, [m for m, _ in placed], context)
             for mention, place in placed:
                 governing = context.governing(mention.start, mention.end)
-                if " not " in lowered:
+                if " no" in lowered:
                     governing += context.denials_within(mention.start, mention.end)
                 judgement = context.judge(mention.end, governing)
                 own = attributes.read(mention, governing)
