@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,12 @@ from configs.contracts import InputError, Stage
 
 if TYPE_CHECKING:
     from configs.files import IdKey
-    from model.volumes.find import Candidate, Survey
+    from model.volumes.find import Candidate, Header, Survey
     from model.volumes.store import Row, Store, VolumeIds
     from pipelines.running.run import Rejected, Run
 
-_FEW = 24  # below so many volumes, starting more processes takes longer than it saves
+_FEW = 24  # below so many volumes or batches, starting processes takes longer than it saves
+_BATCH = 256  # files
 
 
 def prepare(
@@ -51,14 +53,13 @@ def prepare(
     """
     from configs.files import IdKey
     from configs.profile import load_profile
-    from model.volumes.find import files_below, survey_folder
+    from model.volumes.find import survey_folder
     from model.volumes.store import Store
-    from pipelines.running.progress import track
     from pipelines.running.run import Run
 
     grid = load_profile(profile)
     key = IdKey.open(id_key) if id_key else None
-    survey = survey_folder(scans, track(files_below(scans), "reading headers", quiet=quiet))
+    survey = survey_folder(scans, _headers(scans, workers, quiet))
     if not survey.candidates and not survey.refused:
         listing = ", ".join(f"{count} {kind}" for kind, count in survey.left_out.items())
         raise InputError(f"{scans}: no CT images below; found {listing or 'nothing'}")
@@ -120,6 +121,30 @@ def _reject_refused(run: "Run", survey: "Survey", key: "IdKey", root: Path) -> N
         run.reject(
             key.pseudonym("volume", name), Stage.PREPARE, item.reason, _message(str(item.error))
         )
+
+
+def _headers(scans: Path, workers: int | None, quiet: bool) -> "Iterator[Header]":
+    """The headers of all files, read by several processes where there are many."""
+    from model.volumes.find import files_below
+    from pipelines.running.progress import track
+    from pipelines.running.shards import map_records, usable_cores
+
+    batches = list(_batches(files_below(scans)))
+    workers = workers or (usable_cores() if len(batches) > _FEW else 1)
+    read = map_records(_read_headers, batches, workers=workers)
+    for headers in track(read, "reading headers", total=len(batches), quiet=quiet):
+        yield from headers
+
+
+def _batches(paths: "Iterator[Path]") -> "Iterator[list[Path]]":
+    while batch := list(islice(paths, _BATCH)):
+        yield batch
+
+
+def _read_headers(paths: list[Path]) -> "list[Header]":
+    from model.volumes.find import header_of
+
+    return [header_of(path) for path in paths]
 
 
 def _message(text: str) -> str:

@@ -4,6 +4,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,16 @@ from model.volumes.dicom_header import Broken, Slice, read_header
 from model.volumes.dicom_series import Part
 from model.volumes.scope import is_reformat, is_sharp
 from model.volumes.volume import Volume, VolumeError, VolumeReason, spacing_of
+
+
+class VolumeFile(Enum):
+    """What `header_of` says of a file that is one volume by its name."""
+
+    VOLUME_FILE = "volume file"
+
+
+VOLUME_FILE = VolumeFile.VOLUME_FILE
+Header = tuple[Path, VolumeFile | tuple[Slice, ...] | Broken | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,9 +88,10 @@ def find_volumes(root: Path) -> list[Candidate | Refused]:
     return [*survey.candidates, *survey.refused]
 
 
-def survey_folder(root: Path, files: Iterable[Path] | None = None) -> Survey:
-    """Read the headers of all files below `root` (or of `files`, when a caller counts them).
+def survey_folder(root: Path, headers: Iterable[Header] | None = None) -> Survey:
+    """Everything below `root`, by the headers of its files.
 
+    A caller that reads headers in several processes, or counts them, hands them in.
     Raises VolumeError NO_IMAGES when `root` is not there.
     """
     if not root.exists():
@@ -89,19 +101,17 @@ def survey_folder(root: Path, files: Iterable[Path] | None = None) -> Survey:
     left_out: Counter[str] = Counter()
     series: dict[str, list[Slice]] = defaultdict(list)
     broken: list[Broken] = []
-    for path in files if files is not None else files_below(root):
-        if formats.is_volume_file(path):
+    for path, header in headers if headers is not None else map(header_of, files_below(root)):
+        if header is VOLUME_FILE:
             candidates.append(_file_candidate(path))
-            continue
-        planes = read_header(path)
-        if planes is None:
+        elif header is None:
             left_out["file that is no image"] += 1
-        elif isinstance(planes, Broken):
-            broken.append(planes)
-        elif not planes:
+        elif isinstance(header, Broken):
+            broken.append(header)
+        elif not header:
             left_out["DICOM object that is no image"] += 1
         else:
-            series[planes[0].file.series_uid or str(path.parent)] += planes
+            series[header[0].file.series_uid or str(path.parent)] += header
     for uid, planes_of_one in series.items():
         _add_series(uid, planes_of_one, broken, candidates, refused, left_out)
     known = {item.path for item in candidates} | {item.path for item in refused}
@@ -110,6 +120,11 @@ def survey_folder(root: Path, files: Iterable[Path] | None = None) -> Survey:
             error = VolumeError(VolumeReason.TRUNCATED, item.message)
             refused.append(Refused(item.path, item.series_uid, error, 1))
     return Survey(tuple(candidates), tuple(refused), left_out)
+
+
+def header_of(path: Path) -> Header:
+    """A file with what its header says; reads no voxels."""
+    return path, VOLUME_FILE if formats.is_volume_file(path) else read_header(path)
 
 
 def files_below(root: Path) -> Iterator[Path]:

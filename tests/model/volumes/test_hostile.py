@@ -118,7 +118,7 @@ def bomb_deflate(folder: Path) -> None:
     start = 144 + int.from_bytes(whole[140:144], "little")
     packer = zlib.compressobj(9, wbits=-15)
     packed = packer.compress(zlib.decompress(whole[start:], -15))
-    for _ in range(512):
+    for _ in range(300):
         packed += packer.compress(b"\0" * (1 << 20))
     path.write_bytes(whole[:start] + packed + packer.flush())
 
@@ -169,12 +169,12 @@ def bomb_gzip(folder: Path) -> None:
     nibabel = pytest.importorskip("nibabel")
     folder.mkdir()
     header = nibabel.Nifti1Image(np.zeros((2, 2, 2), "i2"), np.eye(4)).header
-    header.set_data_shape((512, 512, 2000))
+    header.set_data_shape((512, 512, 600))
     header["vox_offset"], header["magic"] = 352, b"n+1"
     header.set_sform(np.eye(4), 1)
     packer = zlib.compressobj(9, wbits=31)
     packed = packer.compress(header.binaryblock + b"\0" * 4)
-    for _ in range(1000):
+    for _ in range(300):
         packed += packer.compress(b"\0" * (1 << 20))
     (folder / "x.nii.gz").write_bytes(packed + packer.flush())
 
@@ -198,7 +198,7 @@ BOMBS: dict[str, Callable[[Path], None]] = {
     "a million frames": claim(NumberOfFrames=1_000_000),
     "samples without end": claim(SamplesPerPixel=60000),
     "50,000 nested sequences": bomb_nesting,
-    "gzip of a gigabyte of zeros": bomb_gzip,
+    "gzip of 300 MiB of zeros": bomb_gzip,
     "NRRD sizes": claim_text("nrrd", b"sizes: 5 4 3", b"sizes: 30000 30000 30000"),
     "MetaImage sizes": claim_text("mha", b"DimSize = 5 4 3", b"DimSize = 30000 30000 30000"),
     "NRRD negative sizes": claim_text("nrrd", b"sizes: 5 4 3", b"sizes: -5 4 3"),
@@ -240,8 +240,8 @@ def whole_files(folder: Path) -> dict[str, Path]:
 def mutant(whole: bytes, dice: random.Random) -> bytes:
     content = bytearray(whole)
     for _ in range(dice.choice((1, 1, 2, 8))):
-        place = dice.randrange(len(content))
-        kind = dice.randrange(5)
+        place = dice.randrange(max(1, len(content) - 1))
+        kind = dice.randrange(5) if len(content) > 1 else 3
         if kind == 0:
             content[place] ^= 1 << dice.randrange(8)
         elif kind == 1:
