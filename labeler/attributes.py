@@ -1,44 +1,18 @@
 """What a sentence says of a mention beside its context: sizes, side, lobe, severity, count."""
 
-import re
 from typing import NamedTuple
 
 from configs.anatomy import Anatomy
 from configs.cue import Meaning
 from labeler.context import Context, FoundCue
 from labeler.lexicon import Hit, HitKind, Hits
+from labeler.measurements import Measurement, measurements
 from labeler.places import distance, nearest
 
-_MEASUREMENT = re.compile(
-    r"(?<![\w.,])(\d{1,4}(?:[.,]\d{1,3})?)"
-    r"((?:\s{0,2}(?:mm|cm)?\s{0,2}[x\u00d7*]\s{0,2}\d{1,4}(?:[.,]\d{1,3})?){0,2})"
-    r"\s{0,2}-?(mm|cm|millimet(?:er|re)s?|centimet(?:er|re)s?)\b"
-)
-_NUMBER = re.compile(r"\d{1,4}(?:[.,]\d{1,3})?")
-_UNITS = ("mm", "cm", "millim", "centim")
-_PRIOR_AFTER = re.compile(r"[^,;.()\d]{0,24}\b(?:previous|previously|prior|old|earlier|formerly)\b")
-_PRIOR_BEFORE = re.compile(
-    r"(?:\b(?:previously|formerly|from|(?:previous|prior|old|earlier)\b[^,;.()\d]{0,24})"
-    r"[^,;.()\d]{0,14})$"
-)
-_NOT_A_SIZE = re.compile(
-    r"[\s-]{0,2}(?:slice|section|interval|thick (?:section|slice)|from the|above|below|away"
-    r"|proximal|distal|superior to|inferior to|lateral to|cranial|caudal)"
-)
-_NOT_A_SIZE_BEFORE = re.compile(r"\b(?:slices?|sections?|interval|collimation) (?:of|at|with) ?$")
-_FROM = re.compile(r"\bfrom (\d{1,4}(?:[.,]\d{1,3})?) ?to ?$")  # "from 5 to 8 mm"
-_LARGEST_MM = 600.0
 _REACH = 200  # characters between a mention and its measurement
-_COMMA = 20  # a comma between a mention and a side weighs as much as so many characters
-
-
-class Measurement(NamedTuple):
-    """One measurement: where it stands, its diameters in mm as written, whose time it is."""
-
-    start: int
-    end: int
-    diameters_mm: tuple[float, ...]
-    prior: bool
+_BREAK = 20  # a comma or "and" in between weighs as much as so many characters
+_MODIFIES = 14  # characters from a side or lobe to the mention that it stands before
+_OTHERS = 1000  # the weight of a side that stands before another mention
 
 
 class Attributes(NamedTuple):
@@ -58,34 +32,6 @@ NO_ATTRIBUTES = Attributes(None, None, None, None, (), None, None, None)
 _VALUED = frozenset({Meaning.SEVERITY, Meaning.COUNT})
 
 
-def measurements(lowered: str) -> list[Measurement]:
-    """All measurements of a sentence that have a unit of length and are not distances.
-
-    >>> [m.diameters_mm for m in measurements("a nodule of 13x9.3 mm and one of 1,2 cm")]
-    [(13.0, 9.3), (12.0,)]
-    >>> [m.prior for m in measurements("it is 8 mm (5 mm in the previous examination)")]
-    [False, True]
-    """
-    if not any(unit in lowered for unit in _UNITS):
-        return []
-    found = []
-    for match in _MEASUREMENT.finditer(lowered):
-        start, end = match.span()
-        before = max(0, start - 40)
-        if _NOT_A_SIZE.match(lowered, end) or _NOT_A_SIZE_BEFORE.search(lowered, before, start):
-            continue
-        factor = 10.0 if match[3].startswith("c") else 1.0
-        numbers = _NUMBER.findall(match[1] + " " + match[2])
-        diameters = tuple(round(float(n.replace(",", ".")) * factor, 2) for n in numbers)
-        if 0 < max(diameters) <= _LARGEST_MM:
-            prior = _PRIOR_AFTER.match(lowered, end) or _PRIOR_BEFORE.search(lowered, before, start)
-            found.append(Measurement(start, end, diameters, bool(prior)))
-            if earlier := _FROM.search(lowered, before, start):
-                diameter = round(float(earlier[1].replace(",", ".")) * factor, 2)
-                found.append(Measurement(earlier.start(1), earlier.end(1), (diameter,), True))
-    return found
-
-
 class AttributeReader:
     """Reads the attributes of one sentence's mentions."""
 
@@ -95,28 +41,32 @@ class AttributeReader:
         self._lobes = hits[HitKind.LOBE]
         self._segments = hits[HitKind.SEGMENT]
         self._context = context
-        self._spans = {(mention.start, mention.end) for mention in mentions}
+        self._mentions = mentions
         self._sizes: dict[tuple[int, int], list[Measurement]] = {}
         for size in measurements(context.text):
-            self._attach(size, mentions)
+            self._attach(size)
         self._silent = not (self._sides or self._lobes or self._segments or self._sizes)
 
-    def _attach(self, size: Measurement, mentions: list[Hit]) -> None:
-        """Give a measurement to the nearest mention, in its own clause if there is one."""
+    def _attach(self, size: Measurement) -> None:
+        """Give a measurement to the nearest mention, in its own clause if there is one.
+
+        Words beside each other ("nodular mass lesion") are one thing and share it.
+        """
         place = Hit(size.start, size.end, None)
-        candidates = self._context.beside(place, mentions) or mentions
+        candidates = self._context.beside(place, self._mentions) or self._mentions
         owner = nearest(place, candidates)
-        if distance(place, owner) <= _REACH:
-            self._sizes.setdefault((owner.start, owner.end), []).append(size)
+        if distance(place, owner) > _REACH:
+            return
+        spans = {(m.start, m.end) for m in self._mentions if distance(owner, m) <= 1}
+        for span in spans:
+            self._sizes.setdefault(span, []).append(size)
 
     def read(self, mention: Hit, governing: list[FoundCue]) -> Attributes:
         """The attributes of a mention, given the cues whose scope it is in."""
         if self._silent and not any(found.cue.means in _VALUED for found in governing):
             return NO_ATTRIBUTES
         side, lobe = self._side_and_lobe(mention)
-        segment = None
-        if self._segments and (near := self._context.beside(mention, self._segments)):
-            segment = nearest(mention, near).item
+        segment = self._nearest(mention, self._segments)
         current: tuple[float, ...] = ()
         earlier: list[float] = []
         if self._sizes:
@@ -128,7 +78,7 @@ class AttributeReader:
         return Attributes(
             side,
             lobe,
-            segment,
+            segment.item if segment else None,
             max(current) if current else None,
             current,
             max(earlier) if earlier else None,
@@ -137,37 +87,67 @@ class AttributeReader:
         )
 
     def _side_and_lobe(self, mention: Hit) -> tuple[str | None, str | None]:
-        sides = self._context.beside(mention, self._sides)
-        lobes = self._context.beside(mention, self._lobes)
-        side_hit = self._nearest(mention, sides) if sides else None
-        lobe_hit = self._nearest(mention, lobes) if lobes else None
-        if side_hit is None and lobe_hit is None:
-            return None, None
+        side_hit = self._nearest(mention, self._sides)
+        lobe_hit = self._nearest(mention, self._lobes)
         side: str | None = side_hit.item if side_hit else None
-        if len(self._spans) == 1 and {"right", "left"} <= {hit.item for hit in sides}:
+        if side_hit and self._on_both_sides(mention):
             side = "bilateral"
         if lobe_hit is None:
             return side, None
-        if (
-            side_hit is not None
-            and side != "bilateral"
-            and not lobe_hit.start <= side_hit.start < lobe_hit.end
-            and self._weight(mention, side_hit) < self._weight(mention, lobe_hit)
-            and self._anatomy.lobes[lobe_hit.item].side is not None
-        ):
-            return side, None  # "right upper lobe nodule and left effusion"
         lobe: str = lobe_hit.item
         own_side = self._anatomy.lobes[lobe].side
-        if own_side is not None:
-            return ("bilateral" if side == "bilateral" else own_side), lobe
-        return side, f"{side}_{lobe}" if side in ("right", "left") else lobe
+        if own_side is None:
+            return side, f"{side}_{lobe}" if side in ("right", "left") else lobe
+        if side_hit is not None and self._parted(mention, side_hit, lobe_hit, side):
+            return side, None  # "right upper lobe nodule and left effusion"
+        return ("bilateral" if side == "bilateral" else own_side), lobe
 
-    def _nearest(self, mention: Hit, hits: list[Hit]) -> Hit:
-        return min(hits, key=lambda hit: self._weight(mention, hit)) if len(hits) > 1 else hits[0]
+    def _parted(self, mention: Hit, side_hit: Hit, lobe_hit: Hit, side: str | None) -> bool:
+        """Whether a lobe farther off than the side belongs to something else."""
+        if lobe_hit.start <= side_hit.start < lobe_hit.end:
+            return False
+        if self._weight(mention, side_hit) >= self._weight(mention, lobe_hit):
+            return False
+        behind = lobe_hit.end <= mention.start <= side_hit.start
+        return side != "bilateral" or (behind and self._breaks(mention, lobe_hit) > 0)
+
+    def _on_both_sides(self, mention: Hit) -> bool:
+        """Whether the clause speaks of one thing, and puts it right and left."""
+        near = self._context.beside(mention, self._mentions)
+        if any(self._breaks(mention, other) for other in near):
+            return False
+        sides = {hit.item for hit in self._context.beside(mention, self._sides)}
+        lobes = self._context.beside(mention, self._lobes)
+        sides |= {self._anatomy.lobes[hit.item].side for hit in lobes}
+        return {"right", "left"} <= sides
+
+    def _nearest(self, mention: Hit, hits: list[Hit]) -> Hit | None:
+        """The hit of the mention's clause that is nearest, unless it belongs to another."""
+        near = self._context.beside(mention, hits) if hits else hits
+        if not near:
+            return None
+        if len(near) == 1 and len(self._mentions) == 1:
+            return near[0]
+        best = min(near, key=lambda hit: self._weight(mention, hit))
+        return best if self._weight(mention, best) < _OTHERS else None
 
     def _weight(self, mention: Hit, hit: Hit) -> int:
-        between = self._context.text[min(mention.end, hit.end) : max(mention.start, hit.start)]
-        return len(between) + _COMMA * between.count(",")
+        breaks = self._breaks(mention, hit)
+        weight = distance(mention, hit) + _BREAK * breaks
+        return weight + _OTHERS if breaks and self._is_of_another(mention, hit) else weight
+
+    def _is_of_another(self, mention: Hit, hit: Hit) -> bool:
+        """Whether a hit after the mention stands right before another: "and left effusion"."""
+        return hit.start > mention.start and any(
+            0 <= other.start - hit.end <= _MODIFIES and not self._breaks(hit, other)
+            for other in self._mentions
+            if other.start > mention.end
+        )
+
+    def _breaks(self, one: Hit, other: Hit) -> int:
+        """Commas and conjunctions between two stretches."""
+        between = self._context.text[min(one.end, other.end) : max(one.start, other.start)]
+        return between.count(",") + between.count(" and ")
 
 
 def _nearest_value(mention: Hit, governing: list[FoundCue], means: Meaning) -> str | None:

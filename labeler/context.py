@@ -25,7 +25,7 @@ _SILENT = frozenset(
 )
 _LIMITS = {Meaning.LIMITED: Assessability.LIMITED, Meaning.UNASSESSABLE: Assessability.NONE}
 _TAKE_A_PLACE = frozenset({Meaning.PRESENT})
-"""Openers before which words without a verb are of the same clause: "In both lungs there is"."""
+"""Openers that take the words before them along: "In both lungs there is"."""
 _REASONS = frozenset({Meaning.REASON, Meaning.NO_CONTRAST})
 _CHANGES = {
     Meaning.NEW: Change.NEW,
@@ -264,6 +264,7 @@ def _clause_starts(text: str, cues: list[FoundCue]) -> list[int]:
     verb_end: int | None = None
     spoken = False  # whether the clause has said anything yet
     relative_end = -_RELATIVE_VERB
+    said_to = 0
     for start, end, cue in cues:
         if cue.means is Meaning.NOTHING:
             continue
@@ -271,8 +272,10 @@ def _clause_starts(text: str, cues: list[FoundCue]) -> list[int]:
             relative_end = end
             continue
         if cue.opens:
-            if start > starts[-1] and (spoken or cue.means not in _TAKE_A_PLACE):
-                starts.append(start)
+            takes_place = cue.means in _TAKE_A_PLACE
+            if start > starts[-1] and (spoken or not takes_place):
+                comma = text.rfind(",", said_to, start) if takes_place else -1
+                starts.append(comma + 1 if comma >= 0 else start)
             verb_end, spoken = None, True
         if cue.predicate and not 0 <= start - relative_end < _RELATIVE_VERB:
             if verb_end is not None:
@@ -280,6 +283,7 @@ def _clause_starts(text: str, cues: list[FoundCue]) -> list[int]:
                 if border is not None:
                     starts.append(border)
             verb_end, spoken = end, True
+        said_to = end
     semicolon = text.find(";")
     while semicolon >= 0:
         starts.append(semicolon + 1)

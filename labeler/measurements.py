@@ -1,0 +1,85 @@
+"""Measurements of length in a sentence, told apart from distances and slice thickness."""
+
+import re
+from typing import NamedTuple
+
+_MEASUREMENT = re.compile(
+    r"(?<![\w.,])(\d{1,4}(?:[.,]\d{1,3})?)"
+    r"((?:\s{0,2}(?:mm|cm)?\s{0,2}(?:[x\u00d7*]|by)\s{0,2}\d{1,4}(?:[.,]\d{1,3})?){0,2})"
+    r"\s{0,2}-?(mm|cm|millimet(?:er|re)s?|centimet(?:er|re)s?)\b"
+)
+_NUMBER = re.compile(r"\d{1,4}(?:[.,]\d{1,3})?")
+_UNITS = ("mm", "cm", "millim", "centim")
+_PRIOR_AFTER = re.compile(
+    r"[^,;.()\d]{0,40}\b(?:in|on|at|by) (?:the |his |her |a )?(?:previous|prior|old|earlier)\b"
+    r"|\s?(?:previously|before|formerly|prior|earlier)\b"
+)
+_PRIOR_BEFORE = re.compile(
+    r"(?:\b(?:previously|formerly|from|(?:previous|prior|old|earlier)\b[^,;.()\d]{0,24})"
+    r"[^,;.()\d]{0,14})$"
+)
+_CURRENT_AFTER = re.compile(r"[^,;.()\d]{0,30}\b(?:current|now|today|currently|present)\b")
+_WAS_BEFORE = re.compile(r", (?:was|were) ?$")
+_FROM = re.compile(r"(?<!ranging )(?<!varying )\bfrom (\d{1,4}(?:[.,]\d{1,3})?) ?to ?$")
+_NO_SIZE_AFTER = re.compile(
+    r"[\s-]{0,2}(?:slice|section|interval|thick (?:section|slice)|from the|above|below|away"
+    r"|proximal|distal|superior to|inferior to|lateral to|cranial|caudal)"
+)
+_NO_SIZE_BEFORE = re.compile(r"\b(?:slices?|sections?|interval|collimation) (?:of|at|with) ?$")
+_LARGEST_MM = 600.0
+_BEFORE = 40
+
+
+class Measurement(NamedTuple):
+    """One measurement: where it stands, its diameters in mm as written, whose time it is."""
+
+    start: int
+    end: int
+    diameters_mm: tuple[float, ...]
+    prior: bool
+
+
+def measurements(lowered: str) -> list[Measurement]:
+    """All measurements of a sentence that have a unit of length and are not distances.
+
+    >>> [m.diameters_mm for m in measurements("a nodule of 13x9.3 mm and one of 1,2 cm")]
+    [(13.0, 9.3), (12.0,)]
+    >>> [m.prior for m in measurements("it is 8 mm (5 mm in the previous examination)")]
+    [False, True]
+    """
+    if not any(unit in lowered for unit in _UNITS):
+        return []
+    found: list[Measurement] = []
+    for match in _MEASUREMENT.finditer(lowered):
+        start, end = match.span()
+        before = max(0, start - _BEFORE)
+        if _NO_SIZE_AFTER.match(lowered, end) or _NO_SIZE_BEFORE.search(lowered, before, start):
+            continue
+        factor = 10.0 if match[3].startswith("c") else 1.0
+        diameters = tuple(
+            _millimetres(number, factor) for number in _NUMBER.findall(f"{match[1]} {match[2]}")
+        )
+        if not 0 < max(diameters) <= _LARGEST_MM:
+            continue
+        if earlier := _FROM.search(lowered, before, start):  # "from 5 to 8 mm"
+            diameter = _millimetres(earlier[1], factor)
+            found.append(Measurement(earlier.start(1), earlier.end(1), (diameter,), True))
+        prior = _is_prior(lowered, start, end, is_first=not found)
+        found.append(Measurement(start, end, diameters, prior and not earlier))
+    return found
+
+
+def _is_prior(lowered: str, start: int, end: int, *, is_first: bool) -> bool:
+    if _PRIOR_AFTER.match(lowered, end):
+        return True
+    before = max(0, start - _BEFORE)
+    if not is_first and _WAS_BEFORE.search(lowered, before, start):  # "14 mm, was 11 mm"
+        return True
+    return (
+        _PRIOR_BEFORE.search(lowered, before, start) is not None
+        and _CURRENT_AFTER.match(lowered, end) is None
+    )
+
+
+def _millimetres(number: str, factor: float) -> float:
+    return round(float(number.replace(",", ".")) * factor, 2)
