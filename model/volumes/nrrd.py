@@ -15,7 +15,6 @@ from model.volumes.volume import Affine, VolumeError, VolumeReason
 from model.volumes.voxels import Voxels
 
 _MAX_HEADER = 1 << 16
-_OFFSET = ""  # a field's name is never empty
 _TYPES = {
     "signed char": "i1", "int8": "i1", "int8_t": "i1",
     "uchar": "u1", "unsigned char": "u1", "uint8": "u1", "uint8_t": "u1",
@@ -38,8 +37,7 @@ _TO_LPS = {
 def read(path: Path) -> Voxels:
     """Read .nrrd, or .nhdr with a plain data file in the same folder; raises VolumeError."""
     with path.open("rb") as handle:
-        fields = _fields(handle.read(_MAX_HEADER))
-        offset = int(fields[_OFFSET])
+        fields, offset = _fields(handle.read(_MAX_HEADER))
         shape, dtype = _layout(fields)
         compressed = fields.get("encoding", "").lower() in ("gzip", "gz")
         if not compressed and fields.get("encoding", "").lower() != "raw":
@@ -59,18 +57,19 @@ def read(path: Path) -> Voxels:
     return Voxels(values, _affine(fields), (), "", data_path if name else None)
 
 
-def _fields(head: bytes) -> dict[str, str]:
-    """The header's fields by lower-case name; `_OFFSET` is where attached data start."""
-    end = re.search(rb"\r?\n\r?\n", head)
+def _fields(head: bytes) -> tuple[dict[str, str], int]:
+    """The header's fields by lower-case name, and where attached data start."""
     if not head.startswith(b"NRRD000"):
         raise VolumeError(VolumeReason.UNREADABLE, "not an NRRD file")
-    fields = {_OFFSET: str(end.end() if end else len(head))}
-    for line in head[: end.start() if end else None].decode("latin-1").splitlines()[1:]:
+    end = re.search(rb"\r?\n\r?\n", head)
+    lines = head[: end.start() if end else None].decode("latin-1").splitlines()[1:]
+    fields = {}
+    for line in lines:
         if line.startswith("#") or ":=" in line:
             continue
         name, _, value = line.partition(":")
         fields[name.strip().lower()] = value.strip()
-    return fields
+    return fields, end.end() if end else len(head)
 
 
 def _layout(fields: dict[str, str]) -> tuple[tuple[int, int, int], np.dtype[np.generic]]:

@@ -35,11 +35,11 @@ def resample(
         values = values[(slice(None),) * axis + (slice(first, last),)]
         bands.append(weights[:, first:last])
         inside.append(covered)
-    work = values.astype(np.float32)
+    work: np.ndarray = values
     # The axis that shrinks most goes first: fewer voxels are left for the others.
     for axis in sorted(range(3), key=lambda a: bands[a].shape[0] / max(1, bands[a].shape[1])):
         work = _apply(bands[axis], work, axis)
-    out = np.rint(work).clip(-32768, 32767).astype(np.int16)
+    out: HuArray = np.rint(work).clip(-32768, 32767).astype(np.int16)
     for axis, covered in enumerate(inside):
         out[(slice(None),) * axis + (~covered,)] = PADDING_HU
     return out
@@ -78,24 +78,24 @@ def _support(weights: NDArray[np.float32]) -> tuple[int, int]:
     return (int(used[0]), int(used[-1]) + 1) if used.size else (0, 1)
 
 
-def _apply(
-    weights: NDArray[np.float32], work: NDArray[np.float32], axis: int
-) -> NDArray[np.float32]:
-    """Multiply along one axis, a few rows of the banded matrix at a time."""
+def _apply(weights: NDArray[np.float32], work: np.ndarray, axis: int) -> NDArray[np.float32]:
+    """Multiply along one axis, a few rows of the banded matrix at a time.
+
+    Only the slab that a block needs is made float32: the whole volume never is.
+    """
     shape = (*work.shape[:axis], weights.shape[0], *work.shape[axis + 1 :])
     out = np.empty(shape, np.float32)
     for first in range(0, weights.shape[0], _BLOCK):
         block = weights[first : first + _BLOCK]
         low, high = _support(block)
-        if axis == 2:
-            np.matmul(
-                work[..., low:high], block[:, low:high].T, out=out[..., first : first + _BLOCK]
-            )
+        here = (slice(None),) * axis
+        slab = work[(*here, slice(low, high))].astype(np.float32)
+        rows = (*here, slice(first, first + _BLOCK))
+        if axis == 0:
+            flat = block[:, low:high] @ slab.reshape(high - low, -1)
+            out[rows] = flat.reshape(block.shape[0], *work.shape[1:])
         elif axis == 1:
-            out[:, first : first + _BLOCK] = block[:, low:high] @ work[:, low:high]
+            out[rows] = block[:, low:high] @ slab
         else:
-            flat = work[low:high].reshape(high - low, -1)
-            out[first : first + _BLOCK] = (block[:, low:high] @ flat).reshape(
-                block.shape[0], *work.shape[1:]
-            )
+            out[rows] = slab @ block[:, low:high].T
     return out

@@ -305,6 +305,14 @@ def test_a_turned_metaimage_and_nrrd(tmp_path: Path) -> None:
         assert_exact(read_volume(path))
 
 
+def test_an_nrrd_line_without_a_name_is_harmless(tmp_path: Path) -> None:
+    path = tmp_path / "x.nrrd"
+    sitk.WriteImage(itk_image(), str(path))
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"\nkinds", b"\n:\nkinds", 1))
+    assert_exact(read_volume(path))
+
+
 def test_a_metaimage_that_contradicts_itself_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.mha"
     sitk.WriteImage(itk_image(), str(path))
