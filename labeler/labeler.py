@@ -8,6 +8,7 @@ from configs.contracts import Existence, Temporality
 from configs.convention import load_convention
 from configs.cue import PACKS, load_cues
 from configs.finding import load_findings
+from labeler.context import PLAIN, Judgement
 from labeler.conventions import CompiledConvention, Weight
 from labeler.fact import Fact, ReportLabels
 from labeler.judgeable import Judgeable
@@ -90,6 +91,19 @@ class Labeler:
         """The labels of many reports, in order, one at a time."""
         for text in texts:
             yield self.label(text)
+
+    def context(self, text: str, start: int, end: int) -> Judgement:
+        """The context of any stretch of a report, be it a finding's words or not."""
+        for sentence in self._segmenter.sentences(text):
+            if sentence.start <= start < sentence.end:
+                offset = sentence.start
+                inside = text[offset : sentence.end]
+                return self._reader.judge(inside, start - offset, min(end, sentence.end) - offset)
+        return PLAIN
+
+    def forget_reports(self) -> None:
+        """Drop the reports seen before; the sentences stay."""
+        self._reports.clear()
 
     def locations(self, report: ReportLabels) -> tuple[LabelLocation, ...]:
         """Where the labels lie, for a convention that has locations; else nothing."""
