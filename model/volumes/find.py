@@ -7,13 +7,11 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
-import numpy as np
-
 from model.volumes import dicom_series, formats
 from model.volumes.dicom_header import Broken, Slice, read_header
 from model.volumes.dicom_series import Part
-from model.volumes.scope import is_reformat, is_sharp
-from model.volumes.volume import Volume, VolumeError, VolumeReason, spacing_of
+from model.volumes.selection import rank, traits
+from model.volumes.volume import Volume, VolumeError, VolumeReason
 
 
 class VolumeFile(Enum):
@@ -112,14 +110,35 @@ def survey_folder(root: Path, headers: Iterable[Header] | None = None) -> Survey
             left_out["DICOM object that is no image"] += 1
         else:
             series[header[0].file.series_uid or str(path.parent)] += header
-    for uid, planes_of_one in series.items():
-        _add_series(uid, planes_of_one, broken, candidates, refused, left_out)
-    known = {item.path for item in candidates} | {item.path for item in refused}
-    for item in broken:
-        if item.path.parent not in known:
-            error = VolumeError(VolumeReason.TRUNCATED, item.message)
-            refused.append(Refused(item.path, item.series_uid, error, 1))
+    for uid, planes in series.items():
+        # A cut file may be a slice of any series beside it: better none than one too short.
+        folders = {plane.file.path.parent for plane in planes}
+        cut = [item for item in broken if _may_belong(item, uid, folders)]
+        if cut:
+            refused.append(_refused_for(cut[0], uid, planes[0].file.path.parent, len(planes)))
+            broken = [item for item in broken if item not in cut or not item.series_uid]
+            continue
+        parts, errors, out = dicom_series.parts_of(planes)
+        left_out.update({kind.value: count for kind, count in out.items()})
+        folder = planes[0].file.path.parent
+        candidates.extend(_series_candidate(folder, uid, part) for part in parts)
+        refused.extend(Refused(folder, uid, error, len(planes)) for error in errors)
+    known = {item.path for item in refused}
+    alone = {
+        item.series_uid or item.path: item
+        for item in broken
+        if item.series_uid or item.path.parent not in known
+    }
+    refused += [_refused_for(item, item.series_uid, item.path, 1) for item in alone.values()]
     return Survey(tuple(candidates), tuple(refused), left_out)
+
+
+def _may_belong(item: Broken, uid: str, folders: set[Path]) -> bool:
+    return item.series_uid == uid or (not item.series_uid and item.path.parent in folders)
+
+
+def _refused_for(item: Broken, uid: str, path: Path, slices: int) -> Refused:
+    return Refused(path, uid, VolumeError(VolumeReason.TRUNCATED, item.message), slices)
 
 
 def header_of(path: Path) -> Header:
@@ -145,46 +164,25 @@ def _file_candidate(path: Path) -> Candidate:
     return Candidate(path, name, name, name, name, (name.encode(),), 0)
 
 
-def _add_series(
-    uid: str,
-    planes: list[Slice],
-    broken: list[Broken],
-    candidates: list[Candidate],
-    refused: list[Refused],
-    left_out: Counter[str],
-) -> None:
-    folders = {plane.file.path.parent for plane in planes}
-    folder = planes[0].file.path.parent
-    for item in broken:
-        # A cut file may be a slice of any series beside it: better none than one too short.
-        if item.series_uid == uid or (not item.series_uid and item.path.parent in folders):
-            error = VolumeError(VolumeReason.TRUNCATED, item.message)
-            refused.append(Refused(folder, uid, error, len(planes)))
-            return
-    parts, errors, out = dicom_series.parts_of(planes)
-    left_out.update({kind.value: count for kind, count in out.items()})
-    header = planes[0].file
-    candidates.extend(
-        Candidate(
-            folder,
-            uid,
-            header.study_uid,
-            header.patient_id,
-            header.accession,
-            header.identity,
-            len(part.planes),
-            part,
-        )
-        for part in parts
+def _series_candidate(folder: Path, uid: str, part: Part) -> Candidate:
+    header = part.planes[0].file
+    return Candidate(
+        folder,
+        uid,
+        header.study_uid,
+        header.patient_id,
+        header.accession,
+        header.identity,
+        len(part.planes),
+        part,
     )
-    refused.extend(Refused(folder, uid, error, len(planes)) for error in errors)
 
 
 def read_volume(path: Path | str, series: str | None = None) -> Volume:
     """Read the volume at a path: a file, or a folder or tree that holds one scan.
 
-    Of several series the best for reading chests is taken (`choose`), and `warnings` say so;
-    `series` names one by its UID. Raises VolumeError with a stable `reason`, never for content.
+    Of several series the best for reading chests is taken (`selection.rank`), and `warnings` say
+    so; `series` names one by its UID. Raises VolumeError with a stable `reason`, never for content.
     """
     root = Path(path)
     survey = survey_folder(root)
@@ -212,7 +210,7 @@ def read_volume(path: Path | str, series: str | None = None) -> Volume:
             VolumeReason.AMBIGUOUS,
             f"{root}: holds several patients, studies or files; name one",
         )
-    best = choose(candidates)
+    best = _best(candidates)
     try:
         volume = best.read()
     except VolumeError as error:
@@ -221,7 +219,7 @@ def read_volume(path: Path | str, series: str | None = None) -> Volume:
     if len(candidates) + len(refused) > 1:
         notes += (
             f"chosen from {len(candidates) + len(refused)} series or reconstructions"
-            f" ({', '.join(_traits(best))})",
+            f" ({', '.join(traits(best.part) if best.part else ['the only one readable'])})",
         )
     for item in refused:
         notes += (f"another series refused: {item.reason}",)
@@ -230,55 +228,12 @@ def read_volume(path: Path | str, series: str | None = None) -> Volume:
     return replace(volume, warnings=notes)
 
 
-def choose(candidates: list[Candidate]) -> Candidate:
-    """The reconstruction that reads a chest best.
-
-    In this order: an original before a reformat; axial; nearly the longest coverage; a step of at
-    least 0.5 mm, the thinner the better in steps of 1 mm; a soft kernel; more coverage; the UID.
-    """
-    longest = max(_coverage_mm(item) for item in candidates)
-
-    def rank(item: Candidate) -> tuple[object, ...]:
-        if item.part is None:
-            return (False, False, False, 0, False, 0.0, item.series_uid)
-        plane = item.part.planes[0]
-        step = spacing_of(item.part.stack.affine_lps)[0]
-        return (
-            is_reformat(plane),
-            not _is_axial(item.part),
-            _coverage_mm(item) < 0.8 * longest,
-            round(step) if step >= 0.5 else 99,
-            is_sharp(plane.kernel),
-            -round(_coverage_mm(item)),
-            item.series_uid,
-        )
-
-    return min(candidates, key=rank)
-
-
-def _coverage_mm(item: Candidate) -> float:
-    if item.part is None:
-        return 0.0
-    return item.slices * spacing_of(item.part.stack.affine_lps)[0]
-
-
-def _is_axial(part: Part) -> bool:
-    normal = part.stack.affine_lps[:3, 2]
-    return bool(abs(normal[2]) > 0.8 * np.linalg.norm(normal))
-
-
-def _traits(item: Candidate) -> list[str]:
-    if item.part is None:
-        return ["the only one readable"]
-    plane = item.part.planes[0]
-    step = spacing_of(item.part.stack.affine_lps)[0]
-    return [
-        "reformat" if is_reformat(plane) else "original",
-        "axial" if _is_axial(item.part) else "not axial",
-        f"step {step:.2f} mm",
-        "sharp kernel" if is_sharp(plane.kernel) else "soft kernel",
-        f"{_coverage_mm(item):.0f} mm long",
-    ]
+def _best(candidates: list[Candidate]) -> Candidate:
+    """By `selection.rank`; of files there is only one, or they would be ambiguous."""
+    parts = [item.part for item in candidates if item.part is not None]
+    return min(
+        candidates, key=lambda item: (rank(item.part, parts) if item.part else (), item.series_uid)
+    )
 
 
 def _message(error: VolumeError) -> str:
