@@ -15,19 +15,18 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
+from torch.nn.functional import embedding_bag
 
 from configs.contracts import Split
-from configs.training import LabelPolicy
 from model import bundle as bundles
 from model.data import Part, mean_by_scan, read_labels, read_parts
-from model.losses import BLANK, targets_of
+from model.losses import BLANK
 from model.metrics import evaluate, macro_auroc
-from model.networks.regional import RegionalHistogram
-from model.ridge import fit_regional
 from model.volumes.store import Store
+from model.windows import soft_bin_table, table_rows
 
 Scores = NDArray[np.float32]
 STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)
@@ -56,7 +55,7 @@ def main(out: Path) -> None:
             train, volumes[Split.TRAIN], volumes[Split.TEST]
         ),
         f"network ({bundle.network_name})": lambda: np.concatenate(
-            [bundle.logits(list(chunk.numpy())) for chunk in volumes[Split.TEST].split(16)]
+            [bundle.logits(list(chunk.numpy())) for chunk in torch.split(volumes[Split.TEST], 16)]
         ),
     }
     print(f"{len(train)} volumes to learn from, {len(test)} to test on, {len(names)} labels")
@@ -86,10 +85,9 @@ def _cell(scores_nl: Scores, part: Part) -> str:
 
 def _global_histogram(train: Part, seen: torch.Tensor, unseen: torch.Tensor) -> Scores:
     """One strength for all labels, by cross-validation over patients; square-rooted shares."""
-    branch = RegionalHistogram(seen.shape[1:], (1, 1, 1), 1, 1)  # type: ignore[arg-type]
     scaler = StandardScaler()
-    x = scaler.fit_transform(branch.region_histograms(seen)[:, 0].sqrt().numpy())
-    x_unseen = scaler.transform(branch.region_histograms(unseen)[:, 0].sqrt().numpy())
+    x = scaler.fit_transform(np.sqrt(_histograms(seen, 1)))
+    x_unseen = scaler.transform(np.sqrt(_histograms(unseen, 1)))
     positive = train.values_nl == 1
     folds = list(GroupKFold(5).split(x, groups=train.patient_ids))
 
@@ -114,14 +112,25 @@ def _logistic(
     return scores
 
 
-@torch.inference_mode()
 def _regional_ridge(train: Part, seen: torch.Tensor, unseen: torch.Tensor) -> Scores:
-    n_labels = train.values_nl.shape[1]
-    branch = RegionalHistogram(seen.shape[1:], (4, 4, 4), 4, n_labels)  # type: ignore[arg-type]
-    targets = targets_of(train.values_nl, LabelPolicy())
-    fit = fit_regional(branch, branch.region_histograms(seen), targets, train.patient_ids)
-    scores: Scores = branch(unseen).numpy() + fit.bias_l
+    """A penalty for each label by leave-one-out; shares as they are."""
+    x, x_unseen = _histograms(seen, 4), _histograms(unseen, 4)
+    mean, scale = x.mean(axis=0), x.std(axis=0)
+    scale = np.maximum(scale, np.median(scale))
+    model = RidgeCV(alphas=np.logspace(1, 5, 9), alpha_per_target=True)
+    model.fit((x - mean) / scale, (train.values_nl == 1).astype(float))
+    scores: Scores = model.predict((x_unseen - mean) / scale).astype(np.float32)
     return scores
+
+
+def _histograms(hu_nzyx: torch.Tensor, regions: int) -> NDArray[np.float64]:
+    """Soft HU histograms of regions³ boxes, a row a volume."""
+    z, y, x = (edge // regions for edge in hu_nzyx.shape[1:])
+    split = hu_nzyx.view(-1, regions, z, regions, y, regions, x).permute(0, 1, 3, 5, 2, 4, 6)
+    voxels = split.reshape(len(hu_nzyx) * regions**3, -1)
+    bins = soft_bin_table()
+    shares = [embedding_bag(table_rows(v), bins, mode="mean") for v in torch.split(voxels, 512)]
+    return torch.cat(shares).view(len(hu_nzyx), -1).double().numpy()
 
 
 if __name__ == "__main__":

@@ -151,7 +151,8 @@ class Classifier(lightning.LightningModule):
         auroc = macro_auroc(logits_nl, self.validation_values_nl[rows])
         self.last_auroc = auroc
         if auroc > self.best_auroc or not self.best_state:
-            self.best_auroc, self.best_epoch = auroc, self.current_epoch
+            self.best_auroc = auroc
+            self.best_epoch = -1 if self.trainer.sanity_checking else self.current_epoch
             self.best_state = {
                 name: value.detach().cpu().clone()
                 for name, value in self.average.network.state_dict().items()

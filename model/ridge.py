@@ -19,6 +19,8 @@ Floats = NDArray[np.float64]
 
 FOLDS = 5
 PENALTIES = (3e1, 1e2, 3e2, 1e3, 3e3, 1e4, 3e4, 1e5)
+MOST_ROWS = 6_000
+"""Volumes that the branch learns from; the Gram matrix of a larger archive would not fit."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,17 +38,18 @@ class RegionalFit:
 def fit_regional(
     branch: RegionalHistogram, features_nrk: Tensor, targets: Targets, patients: list[str]
 ) -> RegionalFit:
-    """Set the branch's mean, scale and weights from histograms (n, regions, bins).
+    """Set the branch's mean, scale and weights from its features (n, regions, kinds).
 
     Per label the penalty with the least weighted out-of-fold error is taken (patients are never
     parted by the folds); a sigmoid fitted on the out-of-fold predictions turns them into logits.
     """
-    flat = features_nrk.flatten(1).double().numpy()
+    flat = features_nrk.flatten(1).numpy()
     mean, scale = flat.mean(axis=0), flat.std(axis=0)
-    # A bin that hardly occurs must not be blown up to unit variance: it would be all noise.
+    # A kind that hardly occurs must not be blown up to unit variance: it would be all noise.
     scale = np.maximum(scale, max(1e-4, float(np.median(scale))))
     x = (flat - mean) / scale
-    gram = x @ x.T
+    rows = _learning_rows(patients)
+    gram = (x @ x[rows].T).astype(np.float64)
     fold_n = _folds(patients)
     n, labels = targets.target_nl.shape
     weight_ld = np.zeros((labels, x.shape[1]))
@@ -54,17 +57,15 @@ def fit_regional(
     out_of_fold = np.zeros((n, labels))
     for label in range(labels):
         y, w = targets.target_nl[:, label].astype(float), targets.weight_nl[:, label].astype(float)
-        known = w > 0
-        positive = y > 0.5
-        if not (known & positive).any() or not (known & ~positive).any():
+        known, positive = w > 0, y > 0.5
+        if not (known & positive)[rows].any() or not (known & ~positive)[rows].any():
             continue
-        predicted_pn = _cross_predict(gram, y, w, fold_n)
-        errors = (w * (predicted_pn - y) ** 2).sum(axis=1)
-        best = int(np.argmin(errors))
+        predicted_pn = _cross_predict(gram, rows, y, w, fold_n)
+        best = int(np.argmin((w * (predicted_pn - y) ** 2).sum(axis=1)))
         penalty_l[label] = PENALTIES[best]
-        alpha, offset = _solve(gram, y, w, PENALTIES[best])
+        alpha, offset = _solve(gram[rows], y[rows], w[rows], PENALTIES[best])
         sigmoid = fit_calibration(predicted_pn[best][known], positive[known], log_slope_spread=2.0)
-        weight_ld[label] = sigmoid.slope * (x.T @ alpha)
+        weight_ld[label] = sigmoid.slope * (x[rows].T @ alpha)
         bias_l[label] = sigmoid.slope * offset + sigmoid.intercept
         out_of_fold[:, label] = sigmoid.slope * predicted_pn[best] + sigmoid.intercept
     shape = branch.mean.shape
@@ -75,20 +76,32 @@ def fit_regional(
     return RegionalFit(bias_l.astype(np.float32), out_of_fold.astype(np.float32), penalty_l)
 
 
+def _learning_rows(patients: list[str]) -> NDArray[np.int64]:
+    order = np.random.default_rng(0).permutation(len(patients))
+    return np.sort(order[:MOST_ROWS])
+
+
 def _folds(patients: list[str]) -> NDArray[np.int64]:
     _, patient_n = np.unique(np.asarray(patients), return_inverse=True)
     fold_of_patient = np.random.default_rng(0).permutation(int(patient_n.max()) + 1) % FOLDS
     return fold_of_patient[patient_n]
 
 
-def _cross_predict(gram: Floats, y: Floats, w: Floats, fold_n: NDArray[np.int64]) -> Floats:
-    """Out-of-fold predictions for every penalty: (penalties, n)."""
+def _cross_predict(
+    gram: Floats, rows: NDArray[np.int64], y: Floats, w: Floats, fold_n: NDArray[np.int64]
+) -> Floats:
+    """Predictions (penalties, n) for every volume by rows of the other folds alone.
+
+    `gram` (n, rows) holds the inner products of all volumes with the learning rows.
+    """
     predicted = np.zeros((len(PENALTIES), len(y)))
     for fold in range(FOLDS):
-        held, rest = np.flatnonzero(fold_n == fold), np.flatnonzero(fold_n != fold)
+        held, others = np.flatnonzero(fold_n == fold), np.flatnonzero(fold_n[rows] != fold)
+        rest = rows[others]
+        system, reach = gram[np.ix_(rest, others)], gram[np.ix_(held, others)]
         for index, penalty in enumerate(PENALTIES):
-            alpha, offset = _solve(gram[np.ix_(rest, rest)], y[rest], w[rest], penalty)
-            predicted[index, held] = gram[np.ix_(held, rest)] @ alpha + offset
+            alpha, offset = _solve(system, y[rest], w[rest], penalty)
+            predicted[index, held] = reach @ alpha + offset
     return predicted
 
 

@@ -95,7 +95,7 @@ def fit(
     regional_nl: Tensor | None = None
     if isinstance(network, AdditiveNetwork) and network.regional is not None:
         histograms = torch.cat(
-            [network.regional.region_histograms(hu) for hu, _ in _batches(train_volumes, config)]
+            [network.regional.features(hu) for hu, _ in _batches(train_volumes, config)]
         )
         regional = fit_regional(network.regional, histograms, targets, train.patient_ids)
         network.regional.requires_grad_(False)
@@ -182,7 +182,7 @@ def _run(
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
-            num_sanity_val_steps=0,
+            num_sanity_val_steps=-1,  # the start is a candidate too: it may stay the best
         )
         trainer.fit(
             classifier,

@@ -25,8 +25,9 @@ class EvidenceHead(nn.Module):
         super().__init__()
         self.cell_norm = nn.BatchNorm1d(channels, affine=False)
         self.mean_norm = nn.BatchNorm1d(channels, affine=False)
-        self.diffuse = nn.Parameter(torch.randn(n_labels, channels) * 0.5 * channels**-0.5)
-        self.focal = nn.Parameter(torch.randn(n_labels, channels) * 0.5 * channels**-0.5)
+        # From zero, so that training starts from what the regional branch knows.
+        self.diffuse = nn.Parameter(torch.zeros(n_labels, channels))
+        self.focal = nn.Parameter(torch.zeros(n_labels, channels))
         self.attention = nn.Parameter(torch.randn(n_labels, channels) * channels**-0.5)
 
     def forward(self, f_bcv: Tensor) -> Tensor:

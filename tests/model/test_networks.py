@@ -9,7 +9,7 @@ from model.networks import build_network
 from model.networks.additive import AdditiveNetwork
 from model.networks.regional import RegionalHistogram
 from model.networks.sizes import SIZES
-from model.windows import HIGHEST_HU, LOWEST_HU, channel_table, soft_bin_table, table_rows
+from model.windows import HIGHEST_HU, KNOTS_HU, LOWEST_HU, channel_table, soft_bin_table, table_rows
 from tests.model.archive import PROFILE
 
 
@@ -19,7 +19,8 @@ def network() -> AdditiveNetwork:
     built = build_network("additive", PROFILE, 5)
     assert isinstance(built, AdditiveNetwork)
     assert built.regional is not None
-    torch.nn.init.normal_(built.regional.weight)
+    for weight in (built.regional.weight, built.head.diffuse, built.head.focal):
+        torch.nn.init.normal_(weight, std=0.3)
     built.regional.mean.uniform_(0, 0.1)
     for module in built.modules():
         if isinstance(module, torch.nn.BatchNorm3d | torch.nn.BatchNorm1d):
@@ -54,14 +55,20 @@ def test_maps_sum_to_the_logits_in_bfloat16(network):
 
 
 @torch.inference_mode()
-def test_regional_evidence_stays_where_the_density_is():
+def test_regional_evidence_lies_where_the_density_is():
     branch = RegionalHistogram((32, 32, 32), (4, 4, 4), 2, 1)
-    torch.nn.init.normal_(branch.weight)
     empty = torch.full((1, 32, 32, 32), -1000, dtype=torch.int16)
     spot = empty.clone()
-    spot[0, 8:16, 24:32, 0:8] = 60
+    spot[0, 9:15, 25:31, 1:7] = 60
+    soft_tissue = (KNOTS_HU.index(50.0), KNOTS_HU.index(75.0))
+    branch.weight[:, :, list(soft_tissue)] = 1.0
     changed = (branch.maps(spot) - branch.maps(empty))[0, 0].abs() > 1e-6
     assert changed.nonzero().tolist() == [[1, 3, 0]]
+    torch.nn.init.normal_(branch.weight)
+    changed = (branch.maps(spot) - branch.maps(empty))[0, 0].abs() > 1e-6
+    assert not changed[2:].any()
+    assert not changed[:, :2].any()
+    assert not changed[:, :, 2:].any()
 
 
 @torch.inference_mode()

@@ -21,7 +21,7 @@ def fitted():
     weight[:10, 0] = 0
     fit = fit_regional(
         branch,
-        branch.region_histograms(hu[:100]),
+        branch.features(hu[:100]),
         Targets(target, weight),
         [f"p{i // 2}" for i in range(100)],
     )
@@ -50,7 +50,7 @@ def test_a_label_with_one_value_is_left_at_zero():
     branch = RegionalHistogram(GRID, CELLS, 2, 3)
     target = values_nl.astype(np.float32)
     target[:, 1] = 0
-    histograms = branch.region_histograms(torch.from_numpy(hu_nzyx))
+    histograms = branch.features(torch.from_numpy(hu_nzyx))
     fit = fit_regional(
         branch, histograms, Targets(target, np.ones_like(target)), [str(i) for i in range(20)]
     )
