@@ -12,7 +12,6 @@ Speed is processor time of one process, spaCy and the labeler in turns over the 
 import argparse
 import hashlib
 import re
-import resource
 import subprocess
 import sys
 import time
@@ -164,22 +163,21 @@ def _per_second(run: Callable[[], None], reports: int) -> float:
     return reports / (time.process_time() - started)
 
 
+_MEMORY = """
+import csv, resource, sys
+from labeler import load_labeler
+labeler = load_labeler("ct_rate")
+for row in csv.DictReader(open(sys.argv[1], encoding="utf-8")):
+    labeler.label(row["report_text"])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
 def memory(path: Path) -> list[Row]:
-    """The most memory that a process takes to label the reports."""
-    command = [sys.executable, __file__, str(path), "--memory-only"]
+    """The most memory that a process takes to label the reports and nothing else."""
+    command = [sys.executable, "-c", _MEMORY, str(path / "ct_rate_train.csv")]
     megabytes = subprocess.run(command, capture_output=True, check=True, text=True).stdout
     return [("memory of a labelling process, MB", megabytes.strip(), "250", "150")]
-
-
-def print_memory(path: Path) -> None:
-    """Label a CSV of reports and print the process's largest size in MB."""
-    import csv
-
-    labeler = load_labeler("ct_rate")
-    with (path / "ct_rate_train.csv").open(newline="", encoding="utf-8") as lines:
-        for row in csv.DictReader(lines):
-            labeler.label(row["report_text"])
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 
 
 def as_markdown(rows: list[Row]) -> str:
@@ -207,11 +205,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--write", type=Path, metavar="FILE")
-    parser.add_argument("--memory-only", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.memory_only:
-        print_memory(arguments.data)
-        return
     reports = pd.read_csv(arguments.data / "ct_rate_train.csv")
     labeler = load_labeler("ct_rate")
     rows = ct_rate(reports, labeler)

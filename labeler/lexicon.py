@@ -96,7 +96,7 @@ class Lexicon:
         self._automaton = AhoCorasick(
             vocabulary.words,
             matchkind=MatchKind.LeftmostLongest,
-            implementation=Implementation.DFA,
+            implementation=Implementation.ContiguousNFA,
             store_patterns=False,
         )
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from configs.anatomy import Anatomy
+from configs.contracts import InputError
 from configs.finding import Finding, PlaceRule
 from labeler.context import Context
 from labeler.lexicon import Hit
@@ -25,6 +26,13 @@ class Places:
     """Finds mentions' places."""
 
     def __init__(self, findings: dict[str, Finding], anatomy: Anatomy) -> None:
+        for name, finding in findings.items():
+            for place in finding.anatomy:
+                if place not in anatomy.places:
+                    raise InputError(
+                        f"finding {name!r}: no place is called {place!r}; configs/anatomy.yaml "
+                        "has the places"
+                    )
         self._weak_means = {
             name: place.parent for name, place in anatomy.places.items() if place.weak
         }
