@@ -1,6 +1,6 @@
 """`chestct prepare`: DICOM trees and volume files in, a store of training-ready volumes out."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -221,12 +221,16 @@ def _identified(
 ) -> "Iterator[tuple[Candidate, VolumeIds]]":
     """Give each candidate its pseudonyms: DICOM by its identifiers, a file by its name.
 
-    Files that share a name (`s0001/ct.nii.gz`, `s0002/ct.nii.gz`) are told apart by their path.
+    Files that share a name (`s0001/ct.nii.gz`, `s0002/ct.nii.gz`) are told apart by their path; an
+    accession number that several patients share (anonymised archives) names no scan.
     """
     from model.volumes.formats import name_of
     from model.volumes.store import VolumeIds
 
     names = Counter(item.series_uid for item in candidates if item.part is None)
+    owners: dict[str, set[str]] = defaultdict(set)
+    for item in candidates:
+        owners[item.accession].add(item.patient_id or item.study_uid)
     seen: Counter[str] = Counter()
     for item in candidates:
         series, study, scan = item.series_uid, item.study_uid, item.accession
@@ -235,6 +239,8 @@ def _identified(
             path = item.path.relative_to(root)
             series = study = scan = patient = (path.parent / name_of(path)).as_posix()
         study = study or series
+        if len(owners[item.accession]) > 1:
+            scan = study
         part = f"#{seen[series]}" if seen[series] else ""
         seen[series] += 1
         yield (

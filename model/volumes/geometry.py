@@ -12,7 +12,7 @@ MAX_ERROR_MM = 1.0
 
 _SAME_PLACE_MM = 0.01
 _NOTED_ERROR_MM = 0.1
-_SHEAR_MM = 0.1
+_SHEAR_MM = 0.3  # over the whole stack: not worth interpolating
 _MAX_SHEAR_MM_A_MM = 0.75  # 37 degrees: beyond any gantry
 
 Points = NDArray[np.float64]
@@ -186,6 +186,11 @@ def _slide(
     else:
         # Pixel i of the result lies between source pixels i - whole - 1 and i - whole.
         out[whole + 1 : whole + count] = (1 - part) * plane[1:] + part * plane[:-1]
+        # At the edges a pixel that the source reaches half-way takes its value.
+        if part <= 0.5:
+            out[whole] = plane[0]
+        else:
+            out[whole + count] = plane[-1]
     return np.moveaxis(out, 0, axis)
 
 

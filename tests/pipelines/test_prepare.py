@@ -97,6 +97,26 @@ def test_files_that_share_a_name_stay_apart(tmp_path: Path) -> None:
     assert (summary.volumes, summary.patients) == (2, 2)
 
 
+def test_an_accession_that_patients_share_joins_nothing(tmp_path: Path) -> None:
+    for patient in ("P1", "P2"):
+        save(chest_series(patient, "ANON"), tmp_path / "scans" / patient)
+    summary = prepare(tmp_path / "scans", out=tmp_path / "store", quiet=True)
+    assert (summary.volumes, summary.scans) == (2, 2)
+
+
+def test_what_is_no_chest_is_rejected_unless_asked_for(tmp_path: Path) -> None:
+    save(chest_series()[:5], tmp_path / "scans" / "legs")
+    save(chest_series("P2", "A2"), tmp_path / "scans" / "chest")
+    summary = prepare(tmp_path / "scans", out=tmp_path / "store", quiet=True)
+    assert (summary.volumes, summary.rejected) == (1, 1)
+    rejected = pd.read_parquet(tmp_path / "store" / "rejected.parquet")
+    assert rejected["reason"].tolist() == ["NO_LUNGS"]
+    again = prepare(tmp_path / "scans", out=tmp_path / "store", quiet=True, any_content=True)
+    assert (again.volumes, again.added, again.rejected) == (2, 1, 0)
+    quality = Store.open(tmp_path / "store").manifest["quality"]
+    assert ["NO_LUNGS"] in [list(reasons) for reasons in quality]
+
+
 def test_a_nifti_s_id_is_its_name(tmp_path: Path) -> None:
     nibabel = pytest.importorskip("nibabel")
     (tmp_path / "scans").mkdir()
