@@ -1,0 +1,79 @@
+"""Conventions: what facts become, without the text."""
+
+from pathlib import Path
+
+import pytest
+
+from configs.contracts import InputError
+from labeler import load_labeler
+from labeler.locations import LabelLocation
+
+TEXTS = {
+    "present": "A consolidation is seen.",
+    "absent": "No consolidation.",
+    "hedged": "A possible consolidation.",
+    "prior": "Consolidation was observed in the previous examination.",
+    "silent": "The spine is straight.",
+}
+
+
+@pytest.mark.parametrize(
+    ("convention", "label", "values"),
+    [
+        ("ct_rate", "Consolidation", (1, 0, 1, 0, None)),
+        ("clinical", "consolidation", (1, 0, -1, 0, None)),
+        ("rad_chestct", "consolidation", (1, 0, -1, 1, None)),
+    ],
+)
+def test_coding(convention: str, label: str, values: tuple[int | None, ...]) -> None:
+    labeler = load_labeler(convention)
+    assert tuple(labeler.label(text).labels[label] for text in TEXTS.values()) == values
+
+
+def test_binary_has_no_blank() -> None:
+    labeler = load_labeler("clinical")
+    assert set(labeler.binary(labeler.label(TEXTS["hedged"]).labels).values()) == {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "clinical", "ct_rate"),
+    [
+        ("A 13x9 mm mediastinal lymph node.", 0, 1),
+        ("A 13x11 mm mediastinal lymph node.", 1, 1),
+        ("Enlarged mediastinal lymph nodes.", 1, 1),
+        ("Millimetric mediastinal lymph nodes.", None, 1),
+        ("An intrapulmonary lymph node in the left lung.", None, None),
+    ],
+)
+def test_node_size_is_a_convention(text: str, clinical: int | None, ct_rate: int | None) -> None:
+    assert load_labeler("clinical").label(text).labels["lymphadenopathy"] == clinical
+    assert load_labeler("ct_rate").label(text).labels["Lymphadenopathy"] == ct_rate
+
+
+def test_thyroid_nodule_is_no_lung_nodule() -> None:
+    labels = load_labeler("ct_rate").label("A nodule in the right lobe of the thyroid.").labels
+    assert labels["Lung nodule"] is None
+
+
+def test_locations() -> None:
+    labeler = load_labeler("rad_chestct")
+    report = labeler.label(
+        "A nodule in the left lower lobe. No effusion. Possible mass on the right."
+    )
+    found = labeler.locations(report)
+    assert LabelLocation("nodule", "left_lower", 1) in found
+    assert LabelLocation("mass", "right", -1) in found
+    assert not any(place.label == "pleural_effusion" for place in found)
+    assert load_labeler("ct_rate").locations(report) == ()
+
+
+def test_own_convention_and_its_mistakes(tmp_path: Path) -> None:
+    path = tmp_path / "ours.yaml"
+    text = "about: x\nbinary: {uncertain: 1, blank: 0}\nlabels:\n  ours:\n    findings: [nodule]\n"
+    path.write_text(text, encoding="utf-8")
+    assert load_labeler(str(path)).label_names == ("ours",)
+    path.write_text(text.replace("nodule", "nodul"), encoding="utf-8")
+    other = tmp_path / "other.yaml"
+    other.write_text(text.replace("nodule", "nodul"), encoding="utf-8")
+    with pytest.raises(InputError, match="'ours': no finding is called 'nodul'"):
+        load_labeler(str(other))
