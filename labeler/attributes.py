@@ -1,5 +1,6 @@
 """What a sentence says of a mention beside its context: sizes, side, lobe, severity, count."""
 
+import re
 from typing import NamedTuple
 
 from configs.anatomy import Anatomy
@@ -7,12 +8,11 @@ from configs.cue import Meaning
 from labeler.context import Context, FoundCue
 from labeler.lexicon import Hit, HitKind, Hits
 from labeler.measurements import Measurement, measurements
+from labeler.owners import MEASURE, Owners
 from labeler.places import distance, nearest
 
-_REACH = 200  # characters between a mention and its measurement
-_BREAK = 20  # a comma or "and" in between weighs as much as so many characters
-_MODIFIES = 14  # characters from a side or lobe to the mention that it stands before
-_OTHERS = 1000  # the weight of a side that stands before another mention
+_REACH = 300  # characters between a mention and its measurement
+_COMPARED = re.compile(r"\bthan (?:on )?(?:the )?$")  # "left greater than right"
 
 
 class Attributes(NamedTuple):
@@ -36,41 +36,88 @@ class AttributeReader:
     """Reads the attributes of one sentence's mentions."""
 
     def __init__(self, anatomy: Anatomy, hits: Hits, mentions: list[Hit], context: Context) -> None:
-        self._anatomy = anatomy
-        self._sides = hits[HitKind.SIDE]
-        self._lobes = hits[HitKind.LOBE]
-        self._segments = hits[HitKind.SEGMENT]
+        self._lobes = anatomy.lobes
         self._context = context
-        self._mentions = mentions
-        self._sizes: dict[tuple[int, int], list[Measurement]] = {}
-        for size in measurements(context.text):
-            self._attach(size)
-        self._silent = not (self._sides or self._lobes or self._segments or self._sizes)
-
-    def _attach(self, size: Measurement) -> None:
-        """Give a measurement to the nearest mention, in its own clause if there is one.
-
-        Words beside each other ("nodular mass lesion") are one thing and share it.
-        """
-        place = Hit(size.start, size.end, None)
-        candidates = self._context.beside(place, self._mentions) or self._mentions
-        owner = nearest(place, candidates)
-        if distance(place, owner) > _REACH:
+        self._segments = hits[HitKind.SEGMENT]
+        self._sizes: dict[Hit, list[Measurement]] = {}
+        self._side_of: dict[Hit, str] = {}
+        self._lobe_of: dict[Hit, str] = {}
+        sizes = measurements(context.text)
+        places = self._places(hits[HitKind.SIDE] + hits[HitKind.LOBE])
+        self._owners = Owners(context, mentions) if sizes or places else None
+        self._silent = not (self._owners or self._segments)
+        if self._owners is None:
             return
-        spans = {(m.start, m.end) for m in self._mentions if distance(owner, m) <= 1}
-        for span in spans:
-            self._sizes.setdefault(span, []).append(size)
+        for size in sizes:
+            self._attach(size, self._owners)
+        if places:
+            self._settle(places, self._owners)
+
+    def _attach(self, size: Measurement, owners: Owners) -> None:
+        """Give a measurement to the noun phrase it belongs to, be it in another clause."""
+        place = Hit(size.start, size.end, MEASURE)
+        owner = owners.owner(place) or owners.nearest(place)
+        if distance(place, owner) <= _REACH:
+            self._sizes.setdefault(owner, []).append(size)
+
+    def _places(self, hits: list[Hit]) -> list[Hit]:
+        """Sides and lobes, save those within a lobe's words or after "left greater than"."""
+        places: list[Hit] = []
+        reached = 0
+        for hit in sorted(hits, key=lambda hit: (hit.start, -hit.end)):
+            if self._own_side(hit):
+                reached = max(reached, hit.end)
+            elif hit.end <= reached or _COMPARED.search(
+                self._context.text, max(0, hit.start - 12), hit.start
+            ):
+                continue
+            places.append(hit)
+        return places
+
+    def _own_side(self, lobe: Hit) -> str | None:
+        known = self._lobes.get(lobe.item)
+        return known.side if known else None
+
+    def _settle(self, places: list[Hit], owners: Owners) -> None:
+        """Give each noun phrase the side and lobe of its own places, or those that it shares."""
+        sides: dict[Hit, set[str]] = {}
+        lobes: dict[Hit, Hit] = {}
+        side_owners: dict[Hit, Hit] = {}
+        lobe_owners: dict[Hit, Hit] = {}
+        for place in places:
+            owner = owners.owner(place)
+            if owner is None:
+                continue
+            side: str | None = place.item
+            if place.item in self._lobes:
+                side = self._own_side(place)
+                lobe_owners[place] = owner
+                lobes[owner] = nearest(owner, [lobes.get(owner, place), place])
+            if side is not None:
+                side_owners[place] = owner
+                sides.setdefault(owner, set()).add(side)
+        for owner, all_sides in sides.items():
+            self._side_of[owner] = "bilateral" if len(all_sides) > 1 else next(iter(all_sides))
+        for owner, lobe in lobes.items():
+            self._lobe_of[owner] = lobe.item
+        for phrase, lender in owners.lenders(side_owners, ()).items():
+            self._side_of[phrase] = self._side_of[lender]
+        for phrase, lender in owners.lenders(lobe_owners, sides).items():
+            self._lobe_of[phrase] = self._lobe_of[lender]
 
     def read(self, mention: Hit, governing: list[FoundCue]) -> Attributes:
         """The attributes of a mention, given the cues whose scope it is in."""
         if self._silent and not any(found.cue.means in _VALUED for found in governing):
             return NO_ATTRIBUTES
-        side, lobe = self._side_and_lobe(mention)
-        segment = self._nearest(mention, self._segments)
+        phrase = self._owners.phrase(mention) if self._owners else mention
+        side, lobe = self._side_and_lobe(phrase)
+        segment = None
+        if self._segments and (near := self._context.beside(mention, self._segments)):
+            segment = nearest(mention, near).item
         current: tuple[float, ...] = ()
         earlier: list[float] = []
         if self._sizes:
-            sizes = self._sizes.get((mention.start, mention.end), ())
+            sizes = self._sizes.get(phrase, ())
             current = tuple(d for size in sizes if not size.prior for d in size.diameters_mm)
             earlier = [d for size in sizes if size.prior for d in size.diameters_mm]
         severity = _nearest_value(mention, governing, Meaning.SEVERITY)
@@ -78,7 +125,7 @@ class AttributeReader:
         return Attributes(
             side,
             lobe,
-            segment.item if segment else None,
+            segment,
             max(current) if current else None,
             current,
             max(earlier) if earlier else None,
@@ -86,68 +133,14 @@ class AttributeReader:
             int(count) if count else None,
         )
 
-    def _side_and_lobe(self, mention: Hit) -> tuple[str | None, str | None]:
-        side_hit = self._nearest(mention, self._sides)
-        lobe_hit = self._nearest(mention, self._lobes)
-        side: str | None = side_hit.item if side_hit else None
-        if side_hit and self._on_both_sides(mention):
-            side = "bilateral"
-        if lobe_hit is None:
+    def _side_and_lobe(self, phrase: Hit) -> tuple[str | None, str | None]:
+        side, lobe = self._side_of.get(phrase), self._lobe_of.get(phrase)
+        if lobe is None:
             return side, None
-        lobe: str = lobe_hit.item
-        own_side = self._anatomy.lobes[lobe].side
-        if own_side is None:
-            return side, f"{side}_{lobe}" if side in ("right", "left") else lobe
-        if side_hit is not None and self._parted(mention, side_hit, lobe_hit, side):
-            return side, None  # "right upper lobe nodule and left effusion"
-        return ("bilateral" if side == "bilateral" else own_side), lobe
-
-    def _parted(self, mention: Hit, side_hit: Hit, lobe_hit: Hit, side: str | None) -> bool:
-        """Whether a lobe farther off than the side belongs to something else."""
-        if lobe_hit.start <= side_hit.start < lobe_hit.end:
-            return False
-        if self._weight(mention, side_hit) >= self._weight(mention, lobe_hit):
-            return False
-        behind = lobe_hit.end <= mention.start <= side_hit.start
-        return side != "bilateral" or (behind and self._breaks(mention, lobe_hit) > 0)
-
-    def _on_both_sides(self, mention: Hit) -> bool:
-        """Whether the clause speaks of one thing, and puts it right and left."""
-        near = self._context.beside(mention, self._mentions)
-        if any(self._breaks(mention, other) for other in near):
-            return False
-        sides = {hit.item for hit in self._context.beside(mention, self._sides)}
-        lobes = self._context.beside(mention, self._lobes)
-        sides |= {self._anatomy.lobes[hit.item].side for hit in lobes}
-        return {"right", "left"} <= sides
-
-    def _nearest(self, mention: Hit, hits: list[Hit]) -> Hit | None:
-        """The hit of the mention's clause that is nearest, unless it belongs to another."""
-        near = self._context.beside(mention, hits) if hits else hits
-        if not near:
-            return None
-        if len(near) == 1 and len(self._mentions) == 1:
-            return near[0]
-        best = min(near, key=lambda hit: self._weight(mention, hit))
-        return best if self._weight(mention, best) < _OTHERS else None
-
-    def _weight(self, mention: Hit, hit: Hit) -> int:
-        breaks = self._breaks(mention, hit)
-        weight = distance(mention, hit) + _BREAK * breaks
-        return weight + _OTHERS if breaks and self._is_of_another(mention, hit) else weight
-
-    def _is_of_another(self, mention: Hit, hit: Hit) -> bool:
-        """Whether a hit after the mention stands right before another: "and left effusion"."""
-        return hit.start > mention.start and any(
-            0 <= other.start - hit.end <= _MODIFIES and not self._breaks(hit, other)
-            for other in self._mentions
-            if other.start > mention.end
-        )
-
-    def _breaks(self, one: Hit, other: Hit) -> int:
-        """Commas and conjunctions between two stretches."""
-        between = self._context.text[min(one.end, other.end) : max(one.start, other.start)]
-        return between.count(",") + between.count(" and ")
+        own_side = self._lobes[lobe].side
+        if own_side is None and side in ("right", "left"):
+            return side, f"{side}_{lobe}"
+        return side, lobe if own_side in (None, side) or side == "bilateral" else None
 
 
 def _nearest_value(mention: Hit, governing: list[FoundCue], means: Meaning) -> str | None:

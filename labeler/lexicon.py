@@ -106,10 +106,11 @@ class Lexicon:
         present = 0
         starts: dict[int, list[int]] = {}
         candidates: list[_Candidate] = []
+        new = tuple.__new__
         for key, start, end, meaning in self._known_words(lowered):
             elements, alone, phrases = meaning
             for kind, item in alone:
-                found[kind].append(Hit(start, end, item))
+                found[kind].append(new(Hit, (start, end, item)))
             if elements:
                 present |= elements
                 starts.setdefault(key, []).append(start)
@@ -119,7 +120,7 @@ class Lexicon:
                 for key in keys.intersection(starts):
                     for start in starts[key]:
                         if match := matcher(lowered, start):
-                            found[kind].append(Hit(start, match.end(), item))
+                            found[kind].append(new(Hit, (start, match.end(), item)))
         for hits in found:
             if len(hits) > 1:
                 hits.sort(key=_by_start_then_longest)
