@@ -67,9 +67,10 @@ class Classifier(lightning.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """Augment a batch (hu_bzyx int16, rows), predict, compare."""
         hu_bzyx, rows = batch
-        generator = torch.Generator(hu_bzyx.device)
         # From the step alone, so that a resumed run draws what an unbroken one would have.
-        generator.manual_seed((self.config.seed * 1_000_003 + self.global_step) % 2**63)
+        draw = (self.config.seed * 1_000_003 + self.global_step) % 2**63
+        torch.manual_seed(draw)
+        generator = torch.Generator(hu_bzyx.device).manual_seed(draw)
         hu_bzyx = augment(hu_bzyx, self.config.augmentation, generator)
         if self.regional_nl is None:
             logits_bl = self.network(hu_bzyx)

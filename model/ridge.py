@@ -13,7 +13,7 @@ from torch import Tensor
 
 from model.calibration import fit_calibration
 from model.losses import Targets
-from model.networks.regional import RegionalHistogram
+from model.networks.regional import RegionalReading
 
 Floats = NDArray[np.float64]
 
@@ -36,7 +36,7 @@ class RegionalFit:
 
 
 def fit_regional(
-    branch: RegionalHistogram, features_nrk: Tensor, targets: Targets, patients: list[str]
+    branch: RegionalReading, features_nrk: Tensor, targets: Targets, patients: list[str]
 ) -> RegionalFit:
     """Set the branch's mean, scale and weights from its features (n, regions, kinds).
 

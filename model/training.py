@@ -61,6 +61,7 @@ class Fitted:
     history: tuple[Epoch, ...]
     best_auroc: float
     best_epoch: int
+    """Counted from 0; -1 is the start, before any step."""
     validation_logits_nl: NDArray[np.float32]
 
 
@@ -228,6 +229,7 @@ class _History(lightning.Callback):
         """Start the clock."""
         self._epoch_began = time.monotonic()
         module.epoch_losses = []
+        module.last_auroc = float("nan")
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, module: Any, _outputs: Any, _batch: Any, _index: int

@@ -98,10 +98,10 @@ def train(
         run.counts.update({f"{split.value}_volumes": len(part) for split, part in parts.items()})
         run.facts["validation"] = card.metrics
     if not quiet:
+        kept = f"epoch {fitted.best_epoch + 1}" if fitted.best_epoch >= 0 else "the start"
         results.print(
-            f"Trained {fitted.history[-1].epoch + 1} epochs in {seconds:.0f} s; epoch "
-            f"{fitted.best_epoch + 1} kept: macro AUROC {fitted.best_auroc:.3f} on validation. "
-            f"Bundle: {out}"
+            f"Trained {fitted.history[-1].epoch + 1} epochs in {seconds:.0f} s; {kept} is kept: "
+            f"macro AUROC {fitted.best_auroc:.3f} on validation. Bundle: {out}"
         )
     return bundle
 

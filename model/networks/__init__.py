@@ -14,7 +14,7 @@ Builder = Callable[[tuple[int, int, int], Size, int], nn.Module]
 
 NETWORKS: dict[str, Builder] = {
     "additive": AdditiveNetwork,
-    "resnet3d": lambda _, size, n_labels: ResNet3d(size, n_labels),
+    "resnet3d": ResNet3d,
 }
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.networks.regional import RegionalHistogram
+from model.networks.regional import RegionalReading
 from model.networks.residual import Trunk
 from model.networks.sizes import Size
 
@@ -51,7 +51,7 @@ class EvidenceHead(nn.Module):
 
 
 class AdditiveNetwork(nn.Module):
-    """Residual trunk with an evidence head, plus regional histograms.
+    """Residual trunk with an evidence head, plus a regional reading.
 
     logit_l = bias_l + Σ_v [contribution_l(v) + regional_l(v)] over the cells v of the chest.
     Features of every stage, averaged to the cells, reach the head, so that fine texture is not
@@ -62,11 +62,11 @@ class AdditiveNetwork(nn.Module):
         super().__init__()
         stride = size.output_stride
         self.cells_zyx = (grid_zyx[0] // stride, grid_zyx[1] // stride, grid_zyx[2] // stride)
-        self.trunk = Trunk(size)
+        self.trunk = Trunk(grid_zyx, size)
         self.head = EvidenceHead(sum(size.widths), n_labels)
         self.bias = nn.Parameter(torch.zeros(n_labels))
         self.regional = (
-            RegionalHistogram(grid_zyx, self.cells_zyx, size.regions, n_labels)
+            RegionalReading(grid_zyx, self.cells_zyx, size.regions, n_labels)
             if size.regions
             else None
         )

@@ -6,6 +6,7 @@ centred on the voxels it stands for; odd strided kernels would shift a map by ha
 
 from torch import Tensor, nn
 
+from model.kinds import N_KINDS, Shape, VoxelKinds
 from model.networks.sizes import Size
 from model.windows import InputChannels
 
@@ -42,17 +43,57 @@ class ResidualBlock(nn.Module):
         return out
 
 
-class Trunk(nn.Module):
-    """int16 HU to the feature maps of every stage."""
+class ConvolutionStem(nn.Module):
+    """Windows and soft bins of every voxel, then a 4x4x4 convolution with stride 2."""
+
+    stride = 2
 
     def __init__(self, size: Size) -> None:
         super().__init__()
         self.channels = InputChannels(size.input_channels)
-        self.stem = nn.Sequential(
-            conv_norm(size.input_channels, size.stem, kernel=4, stride=2), nn.ReLU(inplace=True)
+        self.convolution = conv_norm(size.input_channels, size.stem_width, kernel=4, stride=2)
+
+    def forward(self, hu_bzyx: Tensor) -> Tensor:
+        """(b, z, y, x) int16 HU to (b, c, z/2, y/2, x/2)."""
+        x: Tensor = self.convolution(self.channels(hu_bzyx))
+        return x.relu_()
+
+
+class HistogramStem(nn.Module):
+    """What every 4x4x4 block is made of, mixed to channels: nothing to learn at full resolution.
+
+    A few hundred scans teach this at once, where a convolution over voxels does not get started.
+    """
+
+    stride = 4
+
+    def __init__(self, grid_zyx: Shape, size: Size) -> None:
+        super().__init__()
+        z, y, x = (edge // self.stride for edge in grid_zyx)
+        self.kinds = VoxelKinds(grid_zyx, (z, y, x))
+        self.norm = nn.BatchNorm3d(N_KINDS, affine=False)
+        self.dropout = nn.Dropout3d(size.dropout)
+        self.mix = conv_norm(N_KINDS, size.stem_width, kernel=1)
+
+    def forward(self, hu_bzyx: Tensor) -> Tensor:
+        """(b, z, y, x) int16 HU to (b, c, z/4, y/4, x/4)."""
+        roots_bck = self.kinds(hu_bzyx).sqrt()
+        # A transposed view is channels-last memory already.
+        roots = roots_bck.transpose(1, 2).reshape(-1, N_KINDS, *self.kinds.cells_zyx)
+        x: Tensor = self.mix(self.dropout(self.norm(roots)))
+        return x.relu_()
+
+
+class Trunk(nn.Module):
+    """int16 HU to the feature maps of every stage."""
+
+    def __init__(self, grid_zyx: Shape, size: Size) -> None:
+        super().__init__()
+        self.stem = (
+            HistogramStem(grid_zyx, size) if size.stem == "histogram" else ConvolutionStem(size)
         )
         stages = []
-        width = size.stem
+        width = size.stem_width
         for outputs, count, stride in zip(size.widths, size.blocks, size.strides, strict=True):
             blocks: list[nn.Module] = []
             if stride != 1 or outputs != width:
@@ -64,7 +105,7 @@ class Trunk(nn.Module):
 
     def forward(self, hu_bzyx: Tensor) -> list[Tensor]:
         """(b, z, y, x) int16 HU to one (b, c, z', y', x') per stage, finest first."""
-        x = self.stem(self.channels(hu_bzyx))
+        x = self.stem(hu_bzyx)
         features = []
         for stage in self.stages:
             x = stage(x)

@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from model.kinds import Shape
 from model.networks.residual import Trunk
 from model.networks.sizes import Size
 
@@ -9,9 +10,9 @@ from model.networks.sizes import Size
 class ResNet3d(nn.Module):
     """A 3D residual network with average pooling (He 2016, in three dimensions); no evidence."""
 
-    def __init__(self, size: Size, n_labels: int) -> None:
+    def __init__(self, grid_zyx: Shape, size: Size, n_labels: int) -> None:
         super().__init__()
-        self.trunk = Trunk(size)
+        self.trunk = Trunk(grid_zyx, size)
         self.norm = nn.BatchNorm1d(size.widths[-1])
         self.classifier = nn.Linear(size.widths[-1], n_labels)
 

@@ -1,36 +1,41 @@
 """How wide and deep a network is, as data: one size per profile."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from configs.contracts import InputError
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Widths and depths of a residual network. The stem halves the grid once."""
+    """Widths and depths of a residual network."""
 
-    input_channels: int  # windows and soft HU bins
-    stem: int  # channels after the stem
+    stem: Literal["convolution", "histogram"]  # halves the grid, or quarters it
+    stem_width: int  # channels after the stem
     widths: tuple[int, ...]  # channels of each stage
     blocks: tuple[int, ...]  # residual blocks of each stage
     strides: tuple[int, ...]  # 2 halves the grid before the stage, 1 keeps it
     bottleneck: bool = False  # 1-3-1 blocks with a fourth of the width inside
-    regions: int = 4  # the regional branch has regions³ boxes; 0 leaves it out
+    input_channels: int = 16  # windows and soft HU bins before a convolution stem
+    dropout: float = 0.0  # of whole kinds before a histogram stem's mixing
+    regions: int = 4  # the regional reading has regions³ boxes; 0 leaves it out
 
     @property
     def output_stride(self) -> int:
         """Voxels of the grid per cell of the evidence map, along each axis."""
-        stride = 2
+        stride = 4 if self.stem == "histogram" else 2
         for step in self.strides:
             stride *= step
         return stride
 
 
 SIZES = {
-    "tiny": Size(16, 24, (24, 48, 96), (1, 1, 1), (1, 2, 2)),
-    "small": Size(16, 32, (32, 64, 128, 256), (2, 2, 2, 2), (2, 2, 2, 1)),
-    "base": Size(16, 64, (64, 128, 256, 512), (2, 2, 2, 2), (2, 2, 2, 1)),
-    "large": Size(16, 64, (256, 512, 1024, 2048), (3, 4, 6, 3), (2, 2, 2, 1), bottleneck=True),
+    "tiny": Size("histogram", 48, (48, 96), (1, 1), (1, 2), dropout=0.1),
+    "small": Size("convolution", 32, (32, 64, 128, 256), (2, 2, 2, 2), (2, 2, 2, 1)),
+    "base": Size("convolution", 64, (64, 128, 256, 512), (2, 2, 2, 2), (2, 2, 2, 1)),
+    "large": Size(
+        "convolution", 64, (256, 512, 1024, 2048), (3, 4, 6, 3), (2, 2, 2, 1), bottleneck=True
+    ),
 }
 
 

@@ -106,7 +106,7 @@ def edit(path: Path, change) -> None:
         (lambda c: c.update(weights_sha256="0" * 64), "hash differs"),
         (lambda c: c.update(import_path="os.system"), "import_path: Extra inputs"),
         (lambda c: c["network"].update(name="os.system"), "network 'os.system'"),
-        (lambda c: c["network"]["size"].update(stem=32), "do not fit the network"),
+        (lambda c: c["network"]["size"].update(stem_width=32), "do not fit the network"),
         (lambda c: c["labels"][0].pop("calibration"), "calibration: Field required"),
         (lambda c: c["card"].pop("training_data"), "training_data: Field required"),
     ],

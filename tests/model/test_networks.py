@@ -7,7 +7,7 @@ from configs.contracts import InputError
 from configs.profile import load_profile
 from model.networks import build_network
 from model.networks.additive import AdditiveNetwork
-from model.networks.regional import RegionalHistogram
+from model.networks.regional import RegionalReading
 from model.networks.sizes import SIZES
 from model.windows import HIGHEST_HU, KNOTS_HU, LOWEST_HU, channel_table, soft_bin_table, table_rows
 from tests.model.archive import PROFILE
@@ -56,7 +56,7 @@ def test_maps_sum_to_the_logits_in_bfloat16(network):
 
 @torch.inference_mode()
 def test_regional_evidence_lies_where_the_density_is():
-    branch = RegionalHistogram((32, 32, 32), (4, 4, 4), 2, 1)
+    branch = RegionalReading((32, 32, 32), (4, 4, 4), 2, 1)
     empty = torch.full((1, 32, 32, 32), -1000, dtype=torch.int16)
     spot = empty.clone()
     spot[0, 9:15, 25:31, 1:7] = 60

@@ -4,7 +4,7 @@ import torch
 
 from model.losses import Targets
 from model.metrics import macro_auroc
-from model.networks.regional import RegionalHistogram
+from model.networks.regional import RegionalReading
 from model.ridge import fit_regional
 from tests.model.phantom import make_chests
 
@@ -14,7 +14,7 @@ GRID, CELLS = (32, 32, 32), (4, 4, 4)
 @pytest.fixture(scope="module")
 def fitted():
     hu_nzyx, values_nl = make_chests(140)
-    branch = RegionalHistogram(GRID, CELLS, 4, values_nl.shape[1])
+    branch = RegionalReading(GRID, CELLS, 4, values_nl.shape[1])
     hu = torch.from_numpy(hu_nzyx)
     target = values_nl[:100].astype(np.float32)
     weight = np.ones_like(target)
@@ -47,7 +47,7 @@ def test_out_of_fold_logits_are_as_good_as_on_unseen_chests_and_not_better(fitte
 
 def test_a_label_with_one_value_is_left_at_zero():
     hu_nzyx, values_nl = make_chests(20)
-    branch = RegionalHistogram(GRID, CELLS, 2, 3)
+    branch = RegionalReading(GRID, CELLS, 2, 3)
     target = values_nl.astype(np.float32)
     target[:, 1] = 0
     histograms = branch.features(torch.from_numpy(hu_nzyx))
