@@ -40,7 +40,11 @@ def volume_of(hu_zyx: HuArray, affine_lps: Affine) -> Volume:
 
 
 def chest(
-    shape_zyx: tuple[int, int, int] = (60, 80, 80), spacing_mm: float = 5.0, noise_hu: float = 20.0
+    shape_zyx: tuple[int, int, int] = (60, 80, 80),
+    spacing_mm: float = 5.0,
+    noise_hu: float = 20.0,
+    *,
+    airway: bool = True,
 ) -> HuArray:
     """An upright chest of ellipsoids: body, two lungs, heart, spine, airway, a table."""
     places = grid_places(shape_zyx, np.diag([spacing_mm, spacing_mm, spacing_mm, 1.0]))
@@ -54,7 +58,8 @@ def chest(
         lung = ((x - side * 75) / width) ** 2 + ((y - 5) / depth) ** 2 < 1
         hu[lung & (taper > 0)] = -850
     hu[((x - 25) / 55) ** 2 + ((y + 25) / 45) ** 2 + ((z + 45) / 55) ** 2 < 1] = 45
-    hu[((x / 9) ** 2 + ((y + 5) / 9) ** 2 < 1) & (z > 30)] = -1000
+    if airway:
+        hu[((x / 9) ** 2 + ((y + 5) / 9) ** 2 < 1) & (z > 30)] = -1000
     hu[(x / 18) ** 2 + ((y - 85) / 20) ** 2 < 1] = 350
     hu[(np.abs(y - 135) < 6) & (np.abs(x) < 180)] = -300
     hu += np.random.default_rng(0).normal(0, noise_hu, shape_zyx)

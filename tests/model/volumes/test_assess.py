@@ -11,6 +11,7 @@ import pytest
 from model.volumes import AssessReason, Volume, assess, read_volume
 from model.volumes.anatomy import find_anatomy
 from model.volumes.nrrd import read as read_nrrd
+from model.volumes.upright import judge
 from tests.model.volumes.phantom import affine_of, chest, volume_of
 
 R = AssessReason
@@ -43,6 +44,13 @@ def test_a_chest_is_in_scope() -> None:
 )
 def test_a_flip_is_seen_in_the_content(axis: int, reason: AssessReason) -> None:
     assert reason in assess(flipped(CHEST, axis)).reasons
+
+
+def test_each_vote_for_up_and_down_counts_alone() -> None:
+    without = judge(find_anatomy(volume(chest(airway=False)))).head_up
+    with_airway = judge(find_anatomy(CHEST)).head_up
+    assert without > 0.03
+    assert with_airway == pytest.approx(without + 0.5, abs=0.15)
 
 
 HU = chest()
