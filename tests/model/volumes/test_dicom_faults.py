@@ -360,7 +360,7 @@ RANDOM_FAULTS = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(faults=st.lists(RANDOM_FAULTS, min_size=1, max_size=3), data=st.data())
 def test_random_faults_never_give_a_wrong_volume(
     faults: list[str], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

@@ -290,6 +290,7 @@ HOSTILE_NAMES = [
 ]  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # writing such names makes pydicom complain
 def test_no_name_in_a_header_leaves_the_store(tmp_path: Path) -> None:
     root = tmp_path / "in"
     hu = chest((60, 40, 40), 10.0)
