@@ -6,6 +6,9 @@ from configs.finding import Finding, Needs
 from labeler.fact import Fact
 from labeler.sentence import LIMITED_PREFIX
 
+FULL = Assessability.FULL
+_WORST_FIRST = (Assessability.NONE, Assessability.LIMITED)
+
 
 class Judgeable:
     """Marks denials of what could not be judged, from what the whole report says."""
@@ -22,31 +25,27 @@ class Judgeable:
         `none` where the finding needs contrast that was not given or its place could not be judged
         at all, `limited` where its place could not be judged well.
         """
-        limits = [
+        limits = {
             (fact.anatomy, fact.assessability)
             for fact in facts
             if fact.finding.startswith(LIMITED_PREFIX)
-        ]
-        return [self._adjust(fact, limits, no_contrast=no_contrast) for fact in facts]
+        }
+        levels: dict[str | None, Assessability] = {None: FULL}
+        for place in {fact.anatomy for fact in facts} - {None}:
+            inside = {
+                level
+                for limited, level in limits
+                if place and limited and self._anatomy.within(place, (limited,))
+            }
+            levels[place] = next((level for level in _WORST_FIRST if level in inside), FULL)
+        return [self._adjust(fact, levels, no_contrast=no_contrast) for fact in facts]
 
     def _adjust(
-        self,
-        fact: Fact,
-        limits: list[tuple[str | None, Assessability]],
-        *,
-        no_contrast: bool,
+        self, fact: Fact, levels: dict[str | None, Assessability], *, no_contrast: bool
     ) -> Fact:
         if fact.existence is not Existence.ABSENT:
             return fact
         if no_contrast and fact.finding in self._needs_contrast:
             return fact._replace(assessability=Assessability.NONE)
-        place = fact.anatomy
-        levels = {
-            level
-            for limited, level in limits
-            if place is not None and limited is not None and self._anatomy.within(place, (limited,))
-        }
-        for level in (Assessability.NONE, Assessability.LIMITED):
-            if level in levels:
-                return fact._replace(assessability=level)
-        return fact
+        level = levels[fact.anatomy]
+        return fact if level is FULL else fact._replace(assessability=level)

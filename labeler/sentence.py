@@ -151,13 +151,16 @@ def _limited_facts(text: str, section: str, named: list[Hit], context: Context) 
 
 def _mentions(hits: list[Hit], vetoes: list[Hit]) -> list[Hit]:
     """Each finding's leftmost and longest hits, save those inside one of its vetoes."""
+    vetoed: dict[str, list[Hit]] = {}
+    for veto in vetoes:
+        vetoed.setdefault(veto[2], []).append(veto)
     reached: dict[str, int] = {}
     mentions: list[Hit] = []
     for hit in hits:
         start, end, finding = hit
         if start < reached.get(finding, 0):
             continue
-        if vetoes and any(v[2] == finding and v[0] <= start and end <= v[1] for v in vetoes):
+        if finding in vetoed and any(v[0] <= start and end <= v[1] for v in vetoed[finding]):
             continue
         reached[finding] = end
         mentions.append(hit)

@@ -22,10 +22,12 @@ def nlp() -> Language:
     return language
 
 
+PLAIN = load_labeler("clinical")
+
+
 def assert_same(nlp: Language, texts: list[str]) -> None:
-    plain = load_labeler("clinical")
     for document in nlp.pipe(texts):
-        report = plain.label(document.text)
+        report = PLAIN.label(document.text)
         spans = document.spans["findings"]
         assert tuple(span._.fact for span in spans) == report.facts
         assert document._.chest_ct.labels == report.labels
