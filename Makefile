@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 OUT    ?= out/demo
 
-.PHONY: help install demo test test-external lint clean
+.PHONY: help install demo test test-external fuzz lint clean
 help:                ## Show this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
@@ -21,6 +21,9 @@ test: $(VENV)/.installed-dev ## ruff, mypy --strict, import rules, pytest
 
 test-external: $(VENV)/.installed-dev ## Tests that need chromium, dciodvfy, Orthanc or Pango
 	$(BIN)/pytest -m external
+
+fuzz: $(VENV)/.installed-dev ## Damaged files by the thousand against every reader, about an hour
+	CHESTCT_FUZZ_MUTANTS=2000 $(BIN)/pytest tests/model/volumes/test_hostile.py -k damaged
 
 lint: $(VENV)/.installed-dev ## Format and fix what can be fixed
 	$(BIN)/ruff format .
