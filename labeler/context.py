@@ -100,6 +100,17 @@ PLAIN = Judgement(
 class Context:
     """The cues of one sentence, the clauses that they cut it into, and how far each cue reaches."""
 
+    __slots__ = (
+        "_clauses",
+        "_may_ask",
+        "_one_clause",
+        "_reaches",
+        "_verbs",
+        "limits",
+        "reason",
+        "text",
+    )
+
     def __init__(self, lowered: str, hits: list[Hit]) -> None:
         """`hits` are the sentence's cue hits by start, longest first."""
         self.text = lowered

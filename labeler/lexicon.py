@@ -100,46 +100,45 @@ class Lexicon:
             store_patterns=False,
         )
 
-    def hits(self, lowered: str) -> Hits:
+    def hits(self, lowered: str) -> Hits:  # noqa: C901  # one loop in one place: the hottest code
         """All hits in a text that `lower` has prepared."""
         found: Hits = [[], [], [], [], [], [], [], [], []]
+        whole, begun, new = self._whole, self._begun, tuple.__new__
+        padded = lowered + " "
         present = 0
         starts: dict[int, list[int]] = {}
         candidates: list[_Candidate] = []
-        new = tuple.__new__
-        for key, start, end, meaning in self._known_words(lowered):
+        for key, start, end in self._automaton.find_matches_as_indexes(lowered):
+            if start and padded[start - 1].isalnum():
+                continue
+            if not padded[end].isalnum():
+                meaning = whole[key]
+            elif (meaning := begun[key]) is not None:
+                key, end = ~key, _word_end(lowered, end).end()  # type: ignore[union-attr]
+            if meaning is None:
+                continue
             elements, alone, phrases = meaning
             for kind, item in alone:
                 found[kind].append(new(Hit, (start, end, item)))
             if elements:
                 present |= elements
-                starts.setdefault(key, []).append(start)
-                candidates += phrases
+                if key in starts:
+                    starts[key].append(start)
+                else:
+                    starts[key] = [start]
+                if phrases:
+                    candidates += phrases
+        unsorted = set()
         for needs, keys, matcher, kind, item in candidates:
             if needs & present == needs:
                 for key in keys.intersection(starts):
                     for start in starts[key]:
                         if match := matcher(lowered, start):
                             found[kind].append(new(Hit, (start, match.end(), item)))
-        for hits in found:
-            if len(hits) > 1:
-                hits.sort(key=_by_start_then_longest)
+                            unsorted.add(kind)
+        for kind in unsorted:
+            found[kind].sort(key=_by_start_then_longest)
         return found
-
-    def _known_words(self, lowered: str) -> list[tuple[int, int, int, _Meaning]]:
-        """The words that some phrase holds: key, start, end, meaning."""
-        known = []
-        whole, begun = self._whole, self._begun
-        padded = lowered + " "
-        for number, start, end in self._automaton.find_matches_as_indexes(lowered):
-            if start and padded[start - 1].isalnum():
-                continue
-            if not padded[end].isalnum():
-                if (meaning := whole[number]) is not None:
-                    known.append((number, start, end, meaning))
-            elif (meaning := begun[number]) is not None and (rest := _word_end(lowered, end)):
-                known.append((~number, start, rest.end(), meaning))
-        return known
 
 
 class _Vocabulary:

@@ -9,7 +9,7 @@ FINDINGS, IMPRESSION = "findings", "impression"
 EVIDENCE_SECTIONS = frozenset({FINDINGS, IMPRESSION})
 """What these sections say is evidence; history, technique or recommendation is not."""
 
-_LONGEST_SENTENCE = 800
+_LONGEST_SENTENCE = 600
 _QUOTES = frozenset('"“”•·')
 _BOUNDARY = re.compile(
     r"""[.!]+(?=[\s"•*)\]]|$|[A-Z][a-z])  # a full stop, also where the space was forgotten
