@@ -37,7 +37,8 @@ def prepare(
     Parameters
     ----------
     scans
-        A folder of DICOM files in any order and depth, and of NIfTI, NRRD or MetaImage files.
+        A folder of DICOM files in any order and depth, and of NIfTI, NRRD, MetaImage, GIPL, VTI
+        or RAD-ChestCT npz files.
     out
         The store to make or to add to.
     profile

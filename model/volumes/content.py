@@ -1,6 +1,7 @@
 """The bytes of a volume file, whole and bounded: nothing is inflated on a header's word alone."""
 
 import gzip
+import zipfile
 import zlib
 from hashlib import sha256
 from pathlib import Path
@@ -28,7 +29,7 @@ def read_exactly(path: Path, stream: BinaryIO, count: int, *, compressed: bool) 
         rest = stream.read(1)
     except EOFError:
         raise VolumeError(VolumeReason.TRUNCATED, "the compressed data end too early") from None
-    except (gzip.BadGzipFile, zlib.error):
+    except (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error):
         raise VolumeError(
             VolumeReason.CHECKSUM, "the compressed data are damaged; fetch the file again"
         ) from None

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from configs.contracts import SYNTHETIC_NOTICE
-from model.volumes import metaimage, nifti, nrrd
+from model.volumes import gipl, metaimage, nifti, npz, nrrd, vti
 from model.volumes.content import digest_of
 from model.volumes.geometry import canonicalise
 from model.volumes.volume import (
@@ -26,6 +26,10 @@ _READERS = {
     ".nhdr": nrrd.read,
     ".mha": metaimage.read,
     ".mhd": metaimage.read,
+    ".gipl": gipl.read,
+    ".gipl.gz": gipl.read,
+    ".vti": vti.read,
+    ".npz": npz.read,
 }
 _DETACHED = {".nhdr", ".mhd"}
 _PLAUSIBLE_SPACING_MM = (0.05, 20.0)

@@ -1,13 +1,12 @@
 """MetaImage files: .mha, and .mhd with its raw data beside it (https://itk.org/Wiki/MetaIO)."""
 
-import math
 import re
 from pathlib import Path
 
 import numpy as np
 
 from model.volumes.content import open_stream, read_exactly, sibling
-from model.volumes.textheader import numbers, sizes
+from model.volumes.textheader import directions, numbers, sizes
 from model.volumes.volume import Affine, VolumeError, VolumeReason
 from model.volumes.voxels import Voxels
 
@@ -68,9 +67,9 @@ def _affine(fields: dict[str, str]) -> Affine:
     if matrix is None or origin is None:
         raise VolumeError(VolumeReason.ORIENTATION, "TransformMatrix or Offset is not stated")
     spacing = numbers(fields.get("elementspacing", ""), 3, "ElementSpacing")
-    if any(math.isclose(step, 0) for step in spacing):
-        raise VolumeError(VolumeReason.SPACING, "ElementSpacing is zero")
-    axes = numbers(matrix, 9, "TransformMatrix").reshape(3, 3).T
+    if not (spacing > 0).all():
+        raise VolumeError(VolumeReason.SPACING, "ElementSpacing is zero or negative")
+    axes = directions(matrix, "TransformMatrix").T
     stated = fields.get("anatomicalorientation", "").upper()
     if re.fullmatch("[RLAPIS]{3}", stated) and stated != _orientation_code(axes):
         raise VolumeError(

@@ -1,4 +1,4 @@
-"""What NRRD and MetaImage share: number types by name, and numbers in text."""
+"""What headers of text share: numbers, sizes and directions, parsed strictly."""
 
 import math
 
@@ -25,3 +25,16 @@ def sizes(text: str, what: str) -> tuple[int, int, int]:
         raise VolumeError(VolumeReason.PIXEL_FORMAT, f"{what}: three sizes are expected")
     i, j, k = map(int, parts)
     return i, j, k
+
+
+def directions(text: str, what: str) -> np.ndarray:
+    """Nine numbers as three rows; raises VolumeError ORIENTATION unless they are a rotation.
+
+    Readers disagree on axes of another length: some normalise them, some take them for spacing.
+    """
+    rows = numbers(text, 9, what).reshape(3, 3)
+    if np.abs(rows @ rows.T - np.eye(3)).max() > 0.01:
+        raise VolumeError(
+            VolumeReason.ORIENTATION, f"{what}: axes of unit length at right angles are expected"
+        )
+    return rows

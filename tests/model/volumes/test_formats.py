@@ -324,6 +324,25 @@ def test_a_metaimage_that_contradicts_itself_is_refused(tmp_path: Path) -> None:
     assert_exact(read_volume(path))
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (b"TransformMatrix = 1 ", b"TransformMatrix = 2 ", R.ORIENTATION),
+        (b"ElementSpacing = ", b"ElementSpacing = -", R.SPACING),
+        (b"ElementSpacing = ", b"ElementSpacing = 0 1 1\nModality = ", R.SPACING),
+    ],
+)
+def test_a_metaimage_whose_axes_readers_read_apart_is_refused(
+    old: bytes, new: bytes, reason: VolumeReason, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.mha"
+    sitk.WriteImage(itk_image(), str(path))
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new))
+    assert refused(path) is reason
+
+
 def test_nrrd_in_ras_and_without_space(tmp_path: Path) -> None:
     path = tmp_path / "x.nrrd"
     sitk.WriteImage(itk_image(), str(path))

@@ -32,6 +32,7 @@ from model.volumes.decoder import Decoder
 from pipelines.prepare import prepare
 from tests.model.volumes.dicom_phantom import Plan, make_series, misplaced, save, stored_of
 from tests.model.volumes.phantom import affine_of, chest, position_coded
+from tests.model.volumes.plain_files import npz, rad_array, vti
 
 R = VolumeReason
 MUTANTS = int(os.environ.get("CHESTCT_FUZZ_MUTANTS", "12"))
@@ -231,9 +232,11 @@ def whole_files(folder: Path) -> dict[str, Path]:
         made[name] = save([one(change)], folder / name) / "im0000"
     affine = affine_of()
     image = sitk.GetImageFromArray(position_coded((3, 8, 9), affine))
-    for suffix in ("nii.gz", "nii", "nrrd", "mha"):
+    for suffix in ("nii.gz", "nii", "nrrd", "mha", "gipl"):
         made[suffix] = folder / f"x.{suffix}"
         sitk.WriteImage(image, str(made[suffix]), useCompression=suffix != "nii")
+    made["npz"] = npz(folder, ct=rad_array()[:1])
+    made["vti"] = vti(folder, mode="binary", encoding="base64", compressed=True)
     return made
 
 
@@ -257,7 +260,20 @@ def mutant(whole: bytes, dice: random.Random) -> bytes:
 
 @pytest.mark.parametrize(
     "kind",
-    ["native", "deflated", "RLE", "JPEG 2000", "JPEG-LS", "nii.gz", "nii", "nrrd", "mha"],
+    [
+        "native",
+        "deflated",
+        "RLE",
+        "JPEG 2000",
+        "JPEG-LS",
+        "nii.gz",
+        "nii",
+        "nrrd",
+        "mha",
+        "gipl",
+        "npz",
+        "vti",
+    ],
 )
 def test_a_damaged_file_gives_a_volume_or_a_reason(kind: str, tmp_path: Path) -> None:
     path = whole_files(tmp_path)[kind]
