@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pipelines.synthetic.case import Case
 
 _MARKER = "SYNTHETIC.txt"
+_BYTES_PER_STUDY = 7_000_000  # DICOM, prepared volume and the rest, with room to spare
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def demo(
 ) -> Path:
     """Make a synthetic archive and run every verb over it: label, prepare, train, evaluate, report.
 
-    Minutes on two CPU cores. The scans are drawn and the reports written by a grammar; what was
+    Minutes on two CPU cores, 2.5 GB of disk. The scans are drawn and the reports written by a grammar; what was
     drawn is kept apart as the truth, to see what labels and network are worth.
 
     Parameters
@@ -66,6 +67,7 @@ def demo(
     if count < 20:
         raise InputError(f"--studies {count}: at least 20, or the splits stay empty")
     _claim(out)
+    _check_space(out, count)
 
     from pipelines.running.run import Run
 
@@ -94,6 +96,15 @@ def _claim(out: Path) -> None:
         raise InputError(f"{out}: is a file; --out names a folder")
     out.mkdir(parents=True, exist_ok=True)
     (out / _MARKER).write_text(SYNTHETIC_NOTICE + "\n", encoding="utf-8")
+
+
+def _check_space(out: Path, studies: int) -> None:
+    needed, free = studies * _BYTES_PER_STUDY, shutil.disk_usage(out).free
+    if free < needed:
+        raise InputError(
+            f"{out}: {needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free; "
+            "choose another --out or fewer --studies"
+        )
 
 
 def _make_hospital(out: Path, studies: int, seed: int, *, quiet: bool) -> "list[Case]":
