@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from configs.anatomy import Anatomy
 from configs.cue import Meaning
-from labeler.context import Context, FoundCue
+from labeler.clauses import FoundCue
+from labeler.context import Context
 from labeler.lexicon import Hit, HitKind, Hits
 from labeler.measurements import Measurement, measurements
 from labeler.owners import MEASURE, Owners

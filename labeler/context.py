@@ -1,15 +1,14 @@
 """How a mention is meant: existence, time, change, experiencer, from the cues of its sentence."""
 
 from bisect import bisect_right
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from configs.contracts import Assessability, Change, Existence, Experiencer, Temporality
 from configs.cue import Direction, Meaning, Scope
+from labeler.clauses import FoundCue, clause_starts, without_overlaps
 from labeler.lexicon import Hit
 
 _NEAR = 30  # characters between a cue and a mention that are near
-_RELATIVE_VERB = 16  # characters from "which" to its verb: "which has also been seen"
 _QUESTION = 60  # characters from a mention to its question mark
 _FAR = 1 << 30
 
@@ -24,8 +23,6 @@ _SILENT = frozenset(
     }
 )
 _LIMITS = {Meaning.LIMITED: Assessability.LIMITED, Meaning.UNASSESSABLE: Assessability.NONE}
-_TAKE_A_PLACE = frozenset({Meaning.PRESENT})
-"""Openers that take the words before them along: "In both lungs there is"."""
 _REASONS = frozenset({Meaning.REASON, Meaning.NO_CONTRAST})
 _CHANGES = {
     Meaning.NEW: Change.NEW,
@@ -42,26 +39,6 @@ _BY_STRENGTH = (
     (Meaning.PRESENT, Existence.PRESENT),
 )
 _OUTWEIGH_PRIOR = frozenset({Meaning.CURRENT, Meaning.STABLE, Meaning.NEW})
-
-
-@dataclass(frozen=True, slots=True)
-class CompiledCue:
-    """A cue rule as the engine uses it."""
-
-    means: Meaning
-    direction: Direction
-    scope: Scope
-    predicate: bool
-    opens: bool
-    value: str | None
-
-
-class FoundCue(NamedTuple):
-    """A cue at its place in a sentence."""
-
-    start: int
-    end: int
-    cue: CompiledCue
 
 
 class Reach(NamedTuple):
@@ -114,8 +91,8 @@ class Context:
     def __init__(self, lowered: str, hits: list[Hit]) -> None:
         """`hits` are the sentence's cue hits by start, longest first."""
         self.text = lowered
-        cues = _without_overlaps(lowered, hits)
-        self._clauses = _clause_starts(lowered, cues)
+        cues = without_overlaps(lowered, hits)
+        self._clauses = clause_starts(lowered, cues)
         self._one_clause = len(self._clauses) == 1
         self._verbs = [cue for cue in cues if cue.cue.predicate]
         self._reaches = [self._reach(cue) for cue in cues if cue.cue.means not in _SILENT]
@@ -253,60 +230,3 @@ def _affirmed_after(prior: FoundCue, governing: list[FoundCue]) -> bool:
     return prior.cue.direction is Direction.BEFORE and any(
         found.cue.means is Meaning.PRESENT and found.start >= prior.end for found in governing
     )
-
-
-def _without_overlaps(text: str, hits: list[Hit]) -> list[FoundCue]:
-    kept: list[FoundCue] = []
-    reached = 0
-    for start, end, cue in hits:
-        if start < reached:
-            continue
-        if cue.means is Meaning.ABSENT and start > 1 and text[start - 2 : start].strip() == "-":
-            # "effusion - no thickening was detected" denies both
-            cue = replace(cue, direction=Direction.BOTH, opens=False)
-        kept.append(FoundCue(start, end, cue))
-        reached = end
-    return kept
-
-
-def _clause_starts(text: str, cues: list[FoundCue]) -> list[int]:
-    """Where clauses begin: at words that open one, at a semicolon, and between two verbs."""
-    starts = [0]
-    verb_end: int | None = None
-    spoken = False  # whether the clause has said anything yet
-    relative_end = -_RELATIVE_VERB
-    said_to = 0
-    for start, end, cue in cues:
-        if cue.means is Meaning.NOTHING:
-            continue
-        if cue.means is Meaning.RELATIVE:
-            relative_end = end
-            continue
-        if cue.opens:
-            takes_place = cue.means in _TAKE_A_PLACE
-            if start > starts[-1] and (spoken or not takes_place):
-                comma = text.rfind(",", said_to, start) if takes_place else -1
-                starts.append(comma + 1 if comma >= 0 else start)
-            verb_end, spoken = None, True
-        if cue.predicate and not 0 <= start - relative_end < _RELATIVE_VERB:
-            if verb_end is not None:
-                border = _border(text, verb_end, start)
-                if border is not None:
-                    starts.append(border)
-            verb_end, spoken = end, True
-        said_to = end
-    semicolon = text.find(";")
-    while semicolon >= 0:
-        starts.append(semicolon + 1)
-        semicolon = text.find(";", semicolon + 1)
-    if len(starts) > 2:
-        starts.sort()
-    return starts
-
-
-def _border(text: str, low: int, high: int) -> int | None:
-    comma = text.find(",", low, high)
-    if comma >= 0:
-        return comma + 1
-    conjunction = text.find(" and ", low, high)
-    return conjunction + 1 if conjunction >= 0 else None

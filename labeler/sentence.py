@@ -7,7 +7,8 @@ from configs.contracts import Existence
 from configs.cue import CuePack, Meaning
 from configs.finding import Finding, ancestors
 from labeler.attributes import NO_ATTRIBUTES, AttributeReader, Attributes
-from labeler.context import PLAIN, CompiledCue, Context, Judgement
+from labeler.clauses import CompiledCue
+from labeler.context import PLAIN, Context, Judgement
 from labeler.fact import Fact
 from labeler.lexicon import Entry, Hit, HitKind, Lexicon, lower
 from labeler.places import ELSEWHERE, Places

@@ -70,15 +70,16 @@ class Explanation:
 
     def stretches(self) -> "list[tuple[str, tuple[Fact, ...]]]":
         """The whole text cut where facts begin and end, each piece with the facts that hold it."""
-        facts = self.report.facts
+        facts = sorted(self.report.facts, key=lambda fact: fact.start, reverse=True)
         cuts = sorted({0, len(self.text), *(f.start for f in facts), *(f.end for f in facts)})
-        return [
-            (
-                self.text[start:end],
-                tuple(fact for fact in facts if fact.start <= start and end <= fact.end),
-            )
-            for start, end in pairwise(cuts)
-        ]
+        pieces = []
+        here: list[Fact] = []
+        for start, end in pairwise(cuts):
+            while facts and facts[-1].start <= start:
+                here.append(facts.pop())
+            here = [fact for fact in here if fact.end >= end]
+            pieces.append((self.text[start:end], tuple(here)))
+        return pieces
 
     def notes(self) -> list[str]:
         """What a reader of the labels should know about the report as a whole."""
