@@ -80,6 +80,9 @@ class TrainConfig(_Section):
     gradient_clip: Positive = 1.0
     patience: Count | None = None
     """Validations without a better macro AUROC after which training stops."""
+    margin: Share = 0.0
+    """A later epoch replaces the kept one unless its macro AUROC is lower by more than this: on a
+    few dozen validation scans the highest of many is mostly luck."""
     validate_every: Count = 1
     """Epochs between validations; the last epoch is always validated."""
     bf16: bool = True

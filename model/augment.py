@@ -47,7 +47,9 @@ def _pose(x: Tensor, recipe: Augmentation, generator: torch.Generator) -> Tensor
     turn = _rotations(angles) * (edges[None, None, :] / edges[None, :, None])
     theta = torch.zeros(b, 3, 4, device=x.device)
     theta[:, :, :3] = turn * zoom[:, None, :]
-    theta[:, :, 3] = _uniform((b, 3), -2, 2, generator) * recipe.shift
+    # By whole voxels: in-between places would smooth the texture of every volume.
+    voxels = (_uniform((b, 3), -1, 1, generator) * recipe.shift * edges).round()
+    theta[:, :, 3] = 2 * voxels / edges
     grid = functional.affine_grid(theta, [b, 1, *x.shape[1:]], align_corners=False)
     # Outside the grid lies padding: shifted so that grid_sample's zeros mean just that.
     moved = functional.grid_sample((x - PADDING_HU)[:, None], grid, align_corners=False)

@@ -55,7 +55,7 @@ class Classifier(lightning.LightningModule):
         }.items():
             self.register_buffer(name, tensor, persistent=False)
         self.last_auroc = math.nan
-        self.best_auroc = -math.inf
+        self.best_auroc = self.highest_auroc = -math.inf
         self.best_epoch = -1
         self.best_state: dict[str, Tensor] = {}
         self.epoch_losses: list[float] = []
@@ -145,19 +145,20 @@ class Classifier(lightning.LightningModule):
         self._validation_logits |= dict(zip(rows.tolist(), logits_bl, strict=True))
 
     def on_validation_epoch_end(self) -> None:
-        """Keep the best moving average so far, by macro AUROC."""
+        """Keep the moving average, unless an earlier one was better by more than the margin."""
         rows = sorted(self._validation_logits)
         logits_nl = torch.stack([self._validation_logits[row] for row in rows]).numpy()
         self._validation_logits = {}
         auroc = macro_auroc(logits_nl, self.validation_values_nl[rows])
         self.last_auroc = auroc
-        if auroc > self.best_auroc or not self.best_state:
+        if auroc >= self.highest_auroc - self.config.margin or not self.best_state:
             self.best_auroc = auroc
             self.best_epoch = -1 if self.trainer.sanity_checking else self.current_epoch
             self.best_state = {
                 name: value.detach().cpu().clone()
                 for name, value in self.average.network.state_dict().items()
             }
+        self.highest_auroc = max(self.highest_auroc, auroc)
 
     # --- resume -------------------------------------------------------------------------------
 
@@ -165,6 +166,7 @@ class Classifier(lightning.LightningModule):
         """Add what Lightning does not keep: the best average."""
         checkpoint["best"] = {
             "auroc": self.best_auroc,
+            "highest": self.highest_auroc,
             "epoch": self.best_epoch,
             "state": self.best_state,
             "minutes": self.minutes_spent(),
@@ -174,5 +176,5 @@ class Classifier(lightning.LightningModule):
         """Take it up again."""
         best = checkpoint["best"]
         self.best_auroc, self.best_epoch = best["auroc"], best["epoch"]
-        self.best_state = best["state"]
+        self.highest_auroc, self.best_state = best["highest"], best["state"]
         self._started = time.monotonic() - 60 * best["minutes"]
