@@ -126,8 +126,8 @@ class Labeler:
 
 
 def _contradictions(facts: list[Fact]) -> tuple[str, ...]:
-    """Findings that one section only affirms and the other only denies."""
-    said: dict[str, dict[str, set[bool]]] = {}
+    """Findings that one section only affirms and the other only denies, at the same place."""
+    said: dict[tuple[str, str | None], dict[str, set[bool]]] = {}
     for fact in facts:
         if (
             fact.section in EVIDENCE_SECTIONS
@@ -136,12 +136,14 @@ def _contradictions(facts: list[Fact]) -> tuple[str, ...]:
             and not fact.hypothetical
         ):
             affirmed = fact.existence is Existence.PRESENT
-            said.setdefault(fact.finding, {}).setdefault(fact.section, set()).add(affirmed)
-    return tuple(
+            place = fact.finding, fact.anatomy
+            said.setdefault(place, {}).setdefault(fact.section, set()).add(affirmed)
+    opposed = (
         finding
-        for finding, by_section in said.items()
+        for (finding, _), by_section in said.items()
         if len(by_section) > 1 and sorted(map(sorted, by_section.values())) == [[False], [True]]
     )
+    return tuple(dict.fromkeys(opposed))
 
 
 def load_labeler(convention: str = "ct_rate") -> Labeler:
