@@ -68,7 +68,8 @@ class TrainConfig(_Section):
     epochs: Count = 30
     max_minutes: Positive | None = None
     """Ends the schedule early by the clock; runs that hit it are not repeatable bit by bit."""
-    batch_size: Count = 16
+    batch_size: Annotated[int, Field(ge=2)] = 16
+    """Scans a step; batch norm needs two."""
     learning_rate: Positive = 2e-3
     weight_decay: NotNegative = 0.05
     warmup: Share = 0.1
