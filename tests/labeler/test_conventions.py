@@ -32,7 +32,9 @@ def test_coding(convention: str, label: str, values: tuple[int | None, ...]) -> 
 
 def test_binary_has_no_blank() -> None:
     labeler = load_labeler("clinical")
-    assert set(labeler.binary(labeler.label(TEXTS["hedged"]).labels).values()) == {0, 1}
+    binary = labeler.binary(labeler.label(TEXTS["hedged"]).labels)
+    assert set(binary.values()) == {0, 1}
+    assert labeler.binary(dict(binary)) == binary
 
 
 @pytest.mark.parametrize(
