@@ -45,6 +45,13 @@ def test_learns_and_keeps_the_best_epoch(tmp_path, network, capfd):
     assert "".join(capfd.readouterr()) == ""
 
 
+def test_within_the_margin_the_later_epoch_is_kept(tmp_path):
+    config = CONFIG.model_copy(update={"epochs": 2, "margin": 1.0})
+    assert fit_on(tmp_path, config).best_epoch == 1
+    ruined = config.model_copy(update={"margin": 0.0, "learning_rate": 3.0, "warmup": 0.0})
+    assert fit_on(tmp_path, ruined).best_epoch == -1
+
+
 def test_same_seed_same_weights_another_seed_others(tmp_path):
     states = [
         fit_on(tmp_path, CONFIG.model_copy(update={"epochs": 1, "seed": seed})).network.state_dict()
