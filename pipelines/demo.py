@@ -46,8 +46,8 @@ def demo(
 ) -> Path:
     """Make a synthetic archive and run every verb over it: label, prepare, train, evaluate, report.
 
-    Minutes on two CPU cores, 2.5 GB of disk. The scans are drawn and the reports written by a grammar; what was
-    drawn is kept apart as the truth, to see what labels and network are worth.
+    Minutes on two CPU cores, 2.5 GB of disk. The scans are drawn and the reports written by a
+    grammar; what was drawn is kept apart as the truth, to see what labels and network are worth.
 
     Parameters
     ----------
