@@ -12,6 +12,7 @@ from model.volumes.dicom_header import Slice
 from model.volumes.dicom_pixels import FileContent, to_hu
 from model.volumes.geometry import Stack, canonicalise, stack_slices, straighten
 from model.volumes.scope import LeftOut, is_reformat, scope_of
+from model.volumes.uneven import slices_at
 from model.volumes.volume import (
     PADDING_HU,
     Affine,
@@ -202,8 +203,6 @@ def _part(planes: list[Slice], warnings: tuple[str, ...]) -> Part:
         raise VolumeError(
             VolumeReason.TRUNCATED, "fewer pixels than Rows, Columns and frames promise"
         )
-    if len(planes) * pixels.rows * pixels.columns > MAX_VOXELS:
-        raise VolumeError(VolumeReason.TOO_LARGE, "the series holds more than 2 billion voxels")
     spacings = {plane.pixel_spacing for plane in planes}
     spacing = first.pixel_spacing
     if spacing is None or None in spacings or min(spacing) <= 0:
@@ -225,6 +224,8 @@ def _part(planes: list[Slice], warnings: tuple[str, ...]) -> Part:
         (spacing[0], spacing[1]),
         first.thickness,
     )
+    if stack.slices * pixels.rows * pixels.columns > MAX_VOXELS:
+        raise VolumeError(VolumeReason.TOO_LARGE, "the series holds more than 2 billion voxels")
     ordered = tuple(planes[index] for index in stack.order)
     return Part(ordered, stack, warnings + stack.warnings)
 
@@ -244,7 +245,9 @@ def read_part(part: Part) -> Volume:
             hu[index] = to_hu(content.stored_values(plane.file.pixels, plane.frame), plane)
         except VolumeError as error:
             raise _with_place(error, index, len(part.planes)) from None
-    shape = (len(part.planes), pixels.rows, pixels.columns)
+    shape = (part.stack.slices, pixels.rows, pixels.columns)
+    if part.stack.at is not None:
+        hu = slices_at(hu, part.stack.at)
     return _volume(part, hu, shape, sha256(b"".join(sorted(digests))).hexdigest())
 
 
@@ -272,7 +275,8 @@ def _volume(part: Part, hu_kji: HuArray, shape: tuple[int, int, int], digest: st
     straight, affine = straighten(hu_kji, part.stack, PADDING_HU)
     hu_zyx, affine, slice_axis = canonicalise(straight, affine)
     rising = bool(affine[:3, 2 - slice_axis] @ part.stack.affine_lps[:3, 2] > 0)
-    uids = tuple(plane.file.instance_uid for plane in part.planes)
+    at = range(len(part.planes)) if part.stack.at is None else np.rint(part.stack.at).astype(int)
+    uids = tuple(part.planes[number].file.instance_uid for number in at)
     source = Source(
         format="dicom",
         shape=shape,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from model.volumes.uneven import even_depths
 from model.volumes.volume import Affine, HuArray, VolumeError, VolumeReason
 
 MAX_ERROR_MM = 1.0
@@ -28,6 +29,13 @@ class Stack:
     shear_mm_rc: tuple[float, float] = (0.0, 0.0)
     """How far each slice lies along its rows and columns beyond the one before (gantry tilt)."""
     warnings: tuple[str, ...] = field(default=())
+    at: Points | None = None
+    """Where each slice lies among the source's, as fractional numbers; None: they are the same."""
+
+    @property
+    def slices(self) -> int:
+        """How many slices the stack has."""
+        return len(self.order) if self.at is None else len(self.at)
 
 
 def plane_axes(orientation: tuple[float, ...]) -> tuple[Points, Points, Points]:
@@ -65,26 +73,42 @@ def stack_slices(
 
     `positions` (n, 3) are the LPS mm of the first voxels' centres, `pixel_spacing` is (between
     rows, between columns). Raises VolumeError (DUPLICATE_POSITION, GAP, UNEVEN_STEP, SHIFT, TILT)
-    when any slice is farther from its place than `MAX_ERROR_MM` or half a step.
+    when any slice is farther from its place than `MAX_ERROR_MM` or half a step, unless the steps
+    change as a scanner changes them (`uneven`): then the stack is even, and `at` leads back.
     """
     row, column, normal = plane_axes(orientation)
     depth = positions @ normal
     order = np.argsort(depth, kind="stable")
     warnings: tuple[str, ...] = ()
     shear = (0.0, 0.0)
-    origin = positions[order[0]]
+    places = positions[order]
+    at: Points | None = None
+    origin = places[0]
     if len(order) == 1:
         step = thickness if thickness and thickness > 0 else 1.0
         warnings = ("a single slice: the step is the slice thickness",)
     else:
-        step = _check_steps(np.diff(depth[order]))
-        origin, vector, error = _fit_line(positions[order], step)
+        try:
+            origin, vector, error = _fit_line(places, _check_steps(np.diff(depth[order])))
+        except VolumeError as uneven:
+            if uneven.reason is not VolumeReason.UNEVEN_STEP:
+                raise
+            at = _even_places(places, depth[order])
+            if at is None:
+                raise
+            places = _between(places, at)
+            origin, vector, error = _fit_line(places, _check_steps(np.diff(places @ normal)))
+            steps = np.diff(depth[order])
+            warnings = (
+                f"steps of {steps.min():.2f} to {steps.max():.2f} mm resampled to "
+                f"{vector @ normal:.2f} mm by the true position of each slice",
+            )
         if error > _NOTED_ERROR_MM:
             warnings = (f"slices lie up to {error:.2f} mm from even steps",)
         step = float(vector @ normal)
         shear = float(vector @ row), float(vector @ column)
         drift = float(np.hypot(*shear))
-        if drift * (len(order) - 1) <= _SHEAR_MM:
+        if drift * (len(places) - 1) <= _SHEAR_MM:
             shear = (0.0, 0.0)
         elif drift > _MAX_SHEAR_MM_A_MM * step:
             raise VolumeError(VolumeReason.TILT, "slices shear more than a gantry tilts")
@@ -96,7 +120,27 @@ def stack_slices(
     affine[:3, 1] = column * pixel_spacing[0]
     affine[:3, 2] = normal * step
     affine[:3, 3] = origin
-    return Stack(tuple(order.tolist()), affine, shear, warnings)
+    return Stack(tuple(order.tolist()), affine, shear, warnings, at)
+
+
+def _even_places(places: Points, depth: Points) -> Points | None:
+    """The fractional slice numbers of an even stack through an uneven but straight one."""
+    even = even_depths(depth)
+    if even is None:
+        return None
+    lean = (depth - depth.mean()) @ places / ((depth - depth.mean()) ** 2).sum()
+    line = places.mean(axis=0) + np.outer(depth - depth.mean(), lean)
+    aside = np.linalg.norm(places - line, axis=1).max()
+    if aside > min(np.diff(even).min() / 2, MAX_ERROR_MM):
+        raise VolumeError(
+            VolumeReason.SHIFT, f"slices lie up to {aside:.1f} mm off a straight stack"
+        )
+    return np.asarray(np.interp(even, depth, np.arange(len(depth))))
+
+
+def _between(places: Points, at: Points) -> Points:
+    numbers = np.arange(len(places))
+    return np.stack([np.interp(at, numbers, places[:, axis]) for axis in range(3)], axis=1)
 
 
 def _check_steps(steps: Points) -> float:

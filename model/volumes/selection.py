@@ -43,7 +43,7 @@ def traits(part: Part) -> list[str]:
 
 def coverage_mm(part: Part) -> float:
     """Slices times step."""
-    return len(part.planes) * _step_mm(part)
+    return part.stack.slices * _step_mm(part)
 
 
 def is_axial(part: Part) -> bool:

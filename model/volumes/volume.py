@@ -69,7 +69,7 @@ class Source:
     format: str
     """"dicom", "nifti", ..."""
     shape: tuple[int, int, int]
-    """Slices, rows, columns as stored."""
+    """Slices, rows, columns as stored (slices as resampled, where their steps changed)."""
     affine_lps: Affine
     """4x4, from the source's (column, row, slice) indices to LPS mm."""
     sha256: str

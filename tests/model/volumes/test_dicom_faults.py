@@ -161,6 +161,11 @@ def uneven_lean(series: list[Dataset]) -> None:
         ds.ImagePositionPatient[1] = f"{-18 + 0.1 * number**1.8:.6f}"
 
 
+def uneven_and_aside(series: list[Dataset]) -> None:
+    at(lambda k: 4 * k if k < 8 else 7 * k - 24)(series)
+    jump(series)
+
+
 FAULTS: dict[str, tuple[Change, VolumeReason]] = {
     # geometry
     "one slice missing": (drop(7), R.GAP),
@@ -169,12 +174,23 @@ FAULTS: dict[str, tuple[Change, VolumeReason]] = {
     "three slices missing in a row": (drop(5, 6, 7), R.GAP),
     "three slices missing here and there": (drop(3, 8, 12), R.GAP),
     "every second slice of one half missing": (drop(9, 11, 13), R.GAP),
-    "step from 5 to 2.5 mm": (at(lambda k: 5 * k if k < 8 else 20 + 2.5 * k), R.UNEVEN_STEP),
-    "step from 4 to 7 mm": (at(lambda k: 4 * k if k < 8 else 7 * k - 24), R.UNEVEN_STEP),
-    "step from 2.5 to 3.2 mm": (
-        at(lambda k: 2.5 * k if k < 8 else 3.2 * k - 5.6), R.UNEVEN_STEP,
+    "two step changes and a hole between": (
+        at(lambda k: 5 * k if k < 8 else 25 + 2.5 * k), R.UNEVEN_STEP,
     ),
-    "drift from 2 to 3 mm": (at(lambda k: 2 * k + k * k / 30), R.UNEVEN_STEP),
+    "step changes and a slice is missing in a run": (
+        at(lambda k: 4 * k + 4 * (k > 3) if k < 8 else 7 * k - 20), R.UNEVEN_STEP,
+    ),
+    "step from 1 to 10 mm": (at(lambda k: k if k < 8 else 10 * k - 63), R.UNEVEN_STEP),
+    "step changes and the second half lies aside": (
+        uneven_and_aside,
+        R.SHIFT,
+    ),
+    "steps that grow without end": (at(lambda k: 0.2 * k * k + k), R.UNEVEN_STEP),
+    "steps by turns": (at(lambda k: 2 * k + (k % 2) * 1.2), R.UNEVEN_STEP),
+    "steps at random": (
+        at(lambda k: (0, 2, 5, 6, 10, 11, 14, 19, 20, 24, 25, 29, 31, 36, 38, 39)[k]),
+        R.UNEVEN_STEP,
+    ),
     "one slice off by 1.3 mm": (at(lambda k: 2.5 * k + 1.3 * (k == 6)), R.UNEVEN_STEP),
     "thin slices, one missing": (
         at(lambda k: 0.5 * k if k < 8 else 0.5 * k + 0.5), R.GAP,
