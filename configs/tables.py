@@ -61,6 +61,8 @@ SCANS = pa.schema(
         ("source_spacing_mm", pa.list_(pa.float64())),
         ("source_affine_lps", pa.list_(pa.float64())),
         ("quality", pa.list_(pa.string())),
+        ("lung_volume_ml", pa.float32()),
+        ("share_below_950", pa.float32()),
         ("warnings", pa.list_(pa.string())),
         ("array", pa.string()),
         ("array_sha256", pa.string()),

@@ -1,6 +1,6 @@
 """`chestct prepare`: DICOM trees and volume files in, a store of training-ready volumes out."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -11,8 +11,10 @@ from configs.contracts import InputError, Stage
 
 if TYPE_CHECKING:
     from configs.files import IdKey
-    from model.volumes.find import Candidate, Header, Survey
-    from model.volumes.store import Row, Store, VolumeIds
+    from model.volumes.find import Header, Survey
+    from model.volumes.store import Store
+    from pipelines.preparing.estimate import PrepareEstimate
+    from pipelines.preparing.work import Task
     from pipelines.running.run import Rejected, Run
 
 _FEW = 24  # below so many volumes or batches, starting processes takes longer than it saves
@@ -25,11 +27,16 @@ def prepare(
     out: Path,
     profile: str = "tiny",
     id_key: Path | None = None,
+    dataset: str | None = None,
+    metadata: Path | None = None,
+    series: list[str] | None = None,
+    all_series: bool = False,
     any_content: bool = False,
+    dry_run: bool = False,
     workers: int | None = None,
     quiet: bool = False,
-) -> "PrepareSummary":
-    """Bring every CT series below a folder to a profile's grid and keep it in a store.
+) -> "PrepareSummary | PrepareEstimate":
+    """Bring every scan below a folder to a profile's grid and keep it in a store.
 
     Series that cannot be trusted are listed in `rejected.parquet` with their reason. Running
     again redoes only what is new or changed. Identifiers become pseudonyms of the key file.
@@ -45,8 +52,18 @@ def prepare(
         The grid: tiny, small, base, large, or a .yaml file.
     id_key
         The site's secret key file; STORE/id.key is made when none is named.
+    dataset
+        ct_rate or rad_chestct: the files are that data set's, and its names say whose they are.
+    metadata
+        The data set's published metadata table.
+    series
+        Only the series of this UID (or file name without ending); may be repeated.
+    all_series
+        Keep all series of a scan, not only the one that reads a chest best (docs/volumes.md).
     any_content
         Keep also what does not look like a whole, upright chest CT (see `quality` in the manifest).
+    dry_run
+        Prepare a few volumes, tell what all would take in disk and time, and write nothing.
     workers
         Processes; by default all cores when there are many volumes.
     quiet
@@ -56,20 +73,48 @@ def prepare(
     from configs.profile import load_profile
     from model.volumes.find import survey_folder
     from model.volumes.store import Store
+    from pipelines.datasets import load_dataset
+    from pipelines.preparing.choice import choose
+    from pipelines.preparing.estimate import estimate
+    from pipelines.preparing.identity import identify
+    from pipelines.preparing.work import Task
     from pipelines.running.run import Run
 
+    if series and all_series:
+        raise InputError("--series names what to prepare, --all-series prepares all: give one")
+    if metadata and not dataset:
+        raise InputError("--metadata is a data set's table: name it with --dataset")
     grid = load_profile(profile)
+    known = load_dataset(dataset) if dataset else None
+    records = known.read_metadata(metadata) if known else None
     key = IdKey.open(id_key) if id_key else None
     survey = survey_folder(scans, _headers(scans, workers, quiet))
     if not survey.candidates and not survey.refused:
         listing = ", ".join(f"{count} {kind}" for kind, count in survey.left_out.items())
         raise InputError(f"{scans}: no CT images below; found {listing or 'nothing'}")
-    config = {"profile": grid.model_dump(mode="json")}
-    with Run("prepare", out, {"scans": scans}, config) as run:
+    chosen = choose(survey, scans, all_series=all_series, series=series or ())
+    if dry_run:
+        expected = estimate(survey, chosen, grid, any_content=any_content)
+        if not quiet:
+            expected.show()
+        return expected
+    config = {
+        "profile": grid.model_dump(mode="json"),
+        "dataset": dataset,
+        "all_series": all_series,
+        "any_content": any_content,
+    }
+    inputs = {"scans": scans} | ({"metadata": metadata} if metadata else {})
+    with Run("prepare", out, inputs, config) as run:
         key = key or IdKey.open(out / "id.key", create=True)
+        named = list(identify(chosen, key, scans, known, records))
         with Store.create(out, grid) as store:
             _reject_refused(run, survey, key, scans)
-            _prepare_all(run, store, survey, key, scans, any_content, workers, quiet)
+            tasks = (
+                Task(candidate, ids, store, any_content, known, record)
+                for candidate, ids, record in named
+            )
+            _prepare_all(run, store, tasks, workers, quiet)
         summary = _summary(run, store, survey)
         run.facts["left_out"] = dict(survey.left_out)
     if not quiet:
@@ -117,10 +162,12 @@ def _reasons(rejected: "list[Rejected]") -> str:
 
 
 def _reject_refused(run: "Run", survey: "Survey", key: "IdKey", root: Path) -> None:
+    from pipelines.preparing.work import message_of
+
     for item in survey.refused:
         name = item.series_uid or item.path.relative_to(root).as_posix()
         run.reject(
-            key.pseudonym("volume", name), Stage.PREPARE, item.reason, _message(str(item.error))
+            key.pseudonym("volume", name), Stage.PREPARE, item.reason, message_of(item.error)
         )
 
 
@@ -148,111 +195,28 @@ def _read_headers(paths: list[Path]) -> "list[Header]":
     return [header_of(path) for path in paths]
 
 
-def _message(text: str) -> str:
-    return text.partition(": ")[2]
-
-
 def _prepare_all(
-    run: "Run",
-    store: "Store",
-    survey: "Survey",
-    key: "IdKey",
-    root: Path,
-    any_content: bool,
-    workers: int | None,
-    quiet: bool,
+    run: "Run", store: "Store", tasks: "Iterator[Task]", workers: int | None, quiet: bool
 ) -> None:
+    from pipelines.preparing.work import prepare_one
     from pipelines.running.progress import track
     from pipelines.running.shards import map_records, usable_cores
 
-    tasks = []
-    for candidate, ids in _identified(survey.candidates, key, root):
-        if ids.volume_id in store and store.holds(ids.volume_id, candidate.fingerprint()):
+    missing = []
+    for task in tasks:
+        name = task.ids.volume_id
+        if name in store and store.holds(name, task.candidate.fingerprint()):
             run.counts["kept"] += 1
         else:
-            tasks.append(Task(candidate, ids, store, any_content))
-    workers = workers or (usable_cores() if len(tasks) > _FEW else 1)
-    work = map_records(_prepare_one, tasks, workers=workers)
-    for outcome in track(work, "preparing", total=len(tasks), quiet=quiet):
+            missing.append(task)
+    workers = workers or (usable_cores() if len(missing) > _FEW else 1)
+    work = map_records(prepare_one, missing, workers=workers)
+    for outcome in track(work, "preparing", total=len(missing), quiet=quiet):
         if isinstance(outcome, dict):
             store.record(outcome)
             run.counts["added"] += 1
         else:
             run.rejected.append(outcome)
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One volume to prepare; it travels to a worker process."""
-
-    candidate: "Candidate"
-    ids: "VolumeIds"
-    store: "Store"
-    any_content: bool
-
-
-def _prepare_one(task: Task) -> "Row | Rejected":
-    """Read, assess, preprocess and write one volume: its manifest row, or why there is none."""
-    from model.volumes.anatomy import find_anatomy
-    from model.volumes.assess import NOTES, assess
-    from model.volumes.preprocess import preprocess
-    from model.volumes.volume import VolumeError, VolumeReason
-    from pipelines.running.run import Rejected
-
-    name = task.ids.volume_id
-    try:
-        volume = task.candidate.read()
-        anatomy = find_anatomy(volume)
-        assessment = assess(volume, anatomy)
-        if not assessment.in_scope and not task.any_content:
-            reason = next(reason for reason in assessment.reasons if reason not in NOTES)
-            return Rejected(name, Stage.PREPARE, reason, "not a whole, upright chest CT in HU")
-        prepared = preprocess(volume, task.store.profile, anatomy)
-        return task.store.write_array(prepared, task.ids, assessment.reasons)
-    except VolumeError as error:
-        return Rejected(name, Stage.PREPARE, error.reason, _message(str(error)))
-    except (ValueError, ArithmeticError, MemoryError, OSError) as error:
-        # One series that meets a mistake of ours must not cost the others; its text may quote it.
-        detail = f"unexpected {type(error).__name__}"
-        return Rejected(name, Stage.PREPARE, VolumeReason.UNREADABLE, detail)
-
-
-def _identified(
-    candidates: "tuple[Candidate, ...]", key: "IdKey", root: Path
-) -> "Iterator[tuple[Candidate, VolumeIds]]":
-    """Give each candidate its pseudonyms: DICOM by its identifiers, a file by its name.
-
-    Files that share a name (`s0001/ct.nii.gz`, `s0002/ct.nii.gz`) are told apart by their path; an
-    accession number that several patients share (anonymised archives) names no scan.
-    """
-    from model.volumes.formats import name_of
-    from model.volumes.store import VolumeIds
-
-    names = Counter(item.series_uid for item in candidates if item.part is None)
-    owners: dict[str, set[str]] = defaultdict(set)
-    for item in candidates:
-        owners[item.accession].add(item.patient_id or item.study_uid)
-    seen: Counter[str] = Counter()
-    for item in candidates:
-        series, study, scan = item.series_uid, item.study_uid, item.accession
-        patient = item.patient_id
-        if item.part is None and names[series] > 1:
-            path = item.path.relative_to(root)
-            series = study = scan = patient = (path.parent / name_of(path)).as_posix()
-        study = study or series
-        if len(owners[item.accession]) > 1:
-            scan = study
-        part = f"#{seen[series]}" if seen[series] else ""
-        seen[series] += 1
-        yield (
-            item,
-            VolumeIds(
-                volume_id=key.pseudonym("volume", series + part),
-                scan_id=key.pseudonym("scan", scan or study),
-                study_id=key.pseudonym("scan", study),
-                patient_id=key.pseudonym("patient", patient or study),
-            ),
-        )
 
 
 def _summary(run: "Run", store: "Store", survey: "Survey") -> PrepareSummary:

@@ -12,6 +12,7 @@ from model.volumes.volume import Affine, HuArray, Volume, spacing_of
 COARSE_MM = 4.0
 _TISSUE_HU = -400
 _ROOM_AIR_HU = -950
+_EMPHYSEMA_HU = -950
 IN_PLANE = np.zeros((3, 3, 3), bool)
 IN_PLANE[1] = ndimage.generate_binary_structure(2, 1)
 
@@ -50,6 +51,28 @@ def find_anatomy(volume: Volume) -> Anatomy:
     affine = volume.affine_lps @ np.diag([*step[::-1], 1.0])
     body = _body(hu)
     return Anatomy(hu, body, _lungs(hu, body, affine), step, affine)
+
+
+@dataclass(frozen=True, slots=True)
+class LungMeasures:
+    """Two figures of the segmented lungs, airways within them included."""
+
+    volume_ml: float
+    share_below_950: float
+    """The share of unsmoothed voxels below -950 HU: the usual index of emphysema."""
+
+
+def measure_lungs(volume: Volume, anatomy: Anatomy) -> LungMeasures | None:
+    """Measure the lungs of `anatomy`, which must be this volume's; None where there are none."""
+    places = np.argwhere(anatomy.lungs_zyx)
+    if not len(places):
+        return None
+    # The coarse grid picks the volume's own voxels: its averages would hide small holes.
+    nearest = np.rint(places * anatomy.step_zyx).astype(int)
+    nearest = np.minimum(nearest, np.asarray(volume.hu_zyx.shape) - 1)
+    hu = volume.hu_zyx[tuple(nearest.T)]
+    below = float((hu < _EMPHYSEMA_HU).mean())
+    return LungMeasures(round(len(places) * anatomy.voxel_ml, 1), round(below, 4))
 
 
 def _body(hu_zyx: HuArray) -> Mask:

@@ -16,6 +16,7 @@ import pyarrow as pa
 from configs import files, tables
 from configs.contracts import InputError
 from configs.profile import Profile
+from model.volumes.anatomy import LungMeasures
 from model.volumes.preprocess import PREPROCESS_VERSION, PreparedVolume
 from model.volumes.volume import HuArray
 
@@ -110,9 +111,9 @@ class Store:
     @cached_property
     def _manifest(self) -> pd.DataFrame:
         folder = self.path / "scans.parquet"
-        written = files.read_table(folder) if folder.exists() else tables.SCANS.empty_table()
+        written = [_conform(files.read_table(part)) for part in sorted(folder.glob("*.parquet"))]
         pending = pa.Table.from_pylist(self._pending, schema=tables.SCANS)
-        frame: pd.DataFrame = pa.concat_tables([written.cast(tables.SCANS), pending]).to_pandas()
+        frame: pd.DataFrame = pa.concat_tables([*written, pending]).to_pandas()
         return frame.drop_duplicates("volume_id", keep="last").reset_index(drop=True)
 
     @cached_property
@@ -138,15 +139,25 @@ class Store:
         row = self._rows.get(volume_id)
         return row is not None and row["source_sha256"] == source_sha256
 
-    def add(self, prepared: PreparedVolume, ids: VolumeIds, quality: Sequence[str] = ()) -> None:
+    def add(
+        self,
+        prepared: PreparedVolume,
+        ids: VolumeIds,
+        quality: Sequence[str] = (),
+        lungs: LungMeasures | None = None,
+    ) -> None:
         """Keep a volume: its array at once, its row with the next part.
 
         Raises InputError when the volume was prepared for another profile.
         """
-        self.record(self.write_array(prepared, ids, quality))
+        self.record(self.write_array(prepared, ids, quality, lungs))
 
     def write_array(
-        self, prepared: PreparedVolume, ids: VolumeIds, quality: Sequence[str] = ()
+        self,
+        prepared: PreparedVolume,
+        ids: VolumeIds,
+        quality: Sequence[str] = (),
+        lungs: LungMeasures | None = None,
     ) -> Row:
         """Write a volume's array and return its row for `record`; several processes may do so."""
         if prepared.profile != self.profile:
@@ -157,7 +168,10 @@ class Store:
         name = f"arrays/{files.safe_name(ids.volume_id)}-{digest[:8]}.b2nd"
         with files.atomic_path(self.path / name) as temporary:
             temporary.write_bytes(packed)
-        return _row(prepared, ids, quality) | {"array": name, "array_sha256": digest}
+        row = _row(prepared, ids, quality) | {"array": name, "array_sha256": digest}
+        if lungs is not None:
+            row |= {"lung_volume_ml": lungs.volume_ml, "share_below_950": lungs.share_below_950}
+        return row
 
     def record(self, row: Row) -> None:
         """Take a row that `write_array` gave into the manifest."""
@@ -206,6 +220,14 @@ class Store:
         if hashlib.sha256(packed).hexdigest() != row["array_sha256"]:
             raise InputError(f"{path}: altered since it was written; prepare the scans again")
         return packed
+
+
+def _conform(part: pa.Table) -> pa.Table:
+    """A part with today's columns: those it was written without are empty."""
+    for field in tables.SCANS:
+        if field.name not in part.schema.names:
+            part = part.append_column(field, pa.nulls(len(part), field.type))
+    return part.select(tables.SCANS.names).cast(tables.SCANS)
 
 
 def _row(prepared: PreparedVolume, ids: VolumeIds, quality: Sequence[str]) -> Row:

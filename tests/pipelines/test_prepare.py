@@ -117,6 +117,52 @@ def test_what_is_no_chest_is_rejected_unless_asked_for(tmp_path: Path) -> None:
     assert ["NO_LUNGS"] in [list(reasons) for reasons in quality]
 
 
+def two_kernels(folder: Path) -> list[str]:
+    """One scan as a soft and as a sharp reconstruction; returns their series UIDs, soft first."""
+    soft, sharp = chest_series("P1", "A1"), chest_series("P1", "A1")
+    for ds in sharp:
+        ds.StudyInstanceUID, ds.ConvolutionKernel = soft[0].StudyInstanceUID, "B70f"
+    save(soft, folder / "soft")
+    save(sharp, folder / "sharp")
+    return [soft[0].SeriesInstanceUID, sharp[0].SeriesInstanceUID]
+
+
+def test_of_a_scan_s_series_the_best_is_kept_unless_all_or_one_is_asked_for(tmp_path: Path) -> None:
+    soft, sharp = two_kernels(tmp_path / "scans")
+    best = prepare(tmp_path / "scans", out=tmp_path / "best", quiet=True)
+    assert (best.volumes, best.scans) == (1, 1)
+    assert sum(count for what, count in best.left_out.items() if "--all-series" in what) == 1
+    assert Store.open(tmp_path / "best").manifest["kernel"].tolist() == ["B30f"]
+    both = prepare(tmp_path / "scans", out=tmp_path / "all", all_series=True, quiet=True)
+    assert (both.volumes, both.scans) == (2, 1)
+    prepare(tmp_path / "scans", out=tmp_path / "one", series=[sharp], quiet=True)
+    assert Store.open(tmp_path / "one").manifest["kernel"].tolist() == ["B70f"]
+    with pytest.raises(InputError, match="1 of the 2 series named"):
+        prepare(tmp_path / "scans", out=tmp_path / "x", series=[soft, "1.2"], quiet=True)
+    with pytest.raises(InputError, match="give one"):
+        prepare(tmp_path / "scans", out=tmp_path / "x", series=[soft], all_series=True)
+
+
+def test_a_dry_run_tells_disk_and_time_and_writes_nothing(archive: Path, tmp_path: Path) -> None:
+    expected = prepare(archive, out=tmp_path / "store", dry_run=True, quiet=True)
+    assert not (tmp_path / "store").exists()
+    assert (expected.volumes, expected.refused) == (2, 1)
+    assert (expected.sampled, expected.sample_kept) == (2, 2)
+    assert expected.seconds_one_worker > 0
+    prepare(archive, out=tmp_path / "store", quiet=True)
+    written = sum(path.stat().st_size for path in (tmp_path / "store" / "arrays").iterdir())
+    assert expected.store_bytes == written
+
+
+def test_lungs_are_measured(archive: Path, tmp_path: Path) -> None:
+    prepare(archive, out=tmp_path / "store", quiet=True)
+    manifest = Store.open(tmp_path / "store").manifest
+    lungs = (CHEST < -600) & (CHEST > -950)  # the phantom's lungs; room air is -1000
+    millilitres = lungs.sum() * 5.0**3 / 1000
+    assert manifest["lung_volume_ml"].tolist() == pytest.approx([millilitres] * 2, rel=0.1)
+    assert (manifest["share_below_950"] < 0.05).all()
+
+
 def test_a_nifti_s_id_is_its_name(tmp_path: Path) -> None:
     nibabel = pytest.importorskip("nibabel")
     (tmp_path / "scans").mkdir()

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from configs import tables
+from configs import files, tables
 from configs.contracts import InputError
 from configs.files import read_table
 from configs.profile import load_profile
+from model.volumes.anatomy import LungMeasures
 from model.volumes.preprocess import PreparedVolume, preprocess
 from model.volumes.store import Store, VolumeIds
 from tests.model.volumes.phantom import affine_of, chest, volume_of
@@ -106,6 +107,18 @@ def test_no_store_is_one_clear_line(tmp_path: Path) -> None:
         Store.open(tmp_path)
     with pytest.raises(InputError, match="no volume"):
         Store.create(tmp_path, TINY).read("nobody")
+
+
+def test_a_part_without_today_s_columns_is_read(tmp_path: Path, prepared: PreparedVolume) -> None:
+    with Store.create(tmp_path, prepared.profile) as store:
+        store.add(prepared, VolumeIds("a", "s", "t", "p"))
+    part = next((tmp_path / "scans.parquet").iterdir())
+    files.write_table(part, files.read_table(part).drop_columns(["lung_volume_ml"]))
+    with Store.open(tmp_path) as store:
+        store.add(prepared, VolumeIds("b", "s", "t", "p"), (), LungMeasures(4000.0, 0.02))
+    measured = Store.open(tmp_path).manifest.set_index("volume_id")["lung_volume_ml"]
+    assert measured.isna().tolist() == [True, False]
+    assert measured["b"] == 4000
 
 
 def test_a_volume_id_cannot_leave_the_store(tmp_path: Path, prepared: PreparedVolume) -> None:

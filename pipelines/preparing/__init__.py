@@ -1,0 +1,1 @@
+"""What `chestct prepare` is made of: choosing series, naming them, preparing one, estimating."""

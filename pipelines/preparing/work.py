@@ -1,0 +1,53 @@
+"""One volume from its files to the store; it runs in worker processes."""
+
+from dataclasses import dataclass
+
+from configs.contracts import Stage
+from model.volumes.anatomy import find_anatomy, measure_lungs
+from model.volumes.assess import NOTES, assess
+from model.volumes.find import Candidate
+from model.volumes.preprocess import preprocess
+from model.volumes.store import Row, Store, VolumeIds
+from model.volumes.volume import VolumeError, VolumeReason
+from pipelines.datasets.dataset import Dataset, Record
+from pipelines.running.run import Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One volume to prepare; it travels to a worker process."""
+
+    candidate: Candidate
+    ids: VolumeIds
+    store: Store
+    any_content: bool
+    dataset: Dataset | None = None
+    record: Record | None = None
+
+
+def prepare_one(task: Task) -> Row | Rejected:
+    """Read, assess, preprocess and write one volume: its manifest row, or why there is none."""
+    name = task.ids.volume_id
+    try:
+        volume = task.candidate.read()
+        if task.dataset is not None:
+            volume = task.dataset.describe(volume, task.record)
+        anatomy = find_anatomy(volume)
+        assessment = assess(volume, anatomy)
+        if not assessment.in_scope and not task.any_content:
+            reason = next(reason for reason in assessment.reasons if reason not in NOTES)
+            return Rejected(name, Stage.PREPARE, reason, "not a whole, upright chest CT in HU")
+        prepared = preprocess(volume, task.store.profile, anatomy)
+        lungs = measure_lungs(volume, anatomy)
+        return task.store.write_array(prepared, task.ids, assessment.reasons, lungs)
+    except VolumeError as error:
+        return Rejected(name, Stage.PREPARE, error.reason, message_of(error))
+    except (ValueError, ArithmeticError, MemoryError, OSError) as error:
+        # One series that meets a mistake of ours must not cost the others; its text may quote it.
+        detail = f"unexpected {type(error).__name__}"
+        return Rejected(name, Stage.PREPARE, VolumeReason.UNREADABLE, detail)
+
+
+def message_of(error: VolumeError) -> str:
+    """What an error says, without its code."""
+    return str(error).partition(": ")[2]
