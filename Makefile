@@ -19,7 +19,7 @@ test: $(VENV)/.installed-dev ## ruff, mypy --strict, import rules, pytest
 	$(BIN)/mypy
 	$(BIN)/pytest -m "not external" -n 2
 
-test-external: $(VENV)/.installed-dev ## Tests that need chromium, dciodvfy, Orthanc or Pango
+test-external: $(VENV)/.installed-dev ## Tests that need chromium or dciodvfy
 	$(BIN)/pytest -m external
 
 fuzz: $(VENV)/.installed-dev ## Damaged files by the thousand against every reader, about an hour

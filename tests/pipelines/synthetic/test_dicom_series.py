@@ -1,5 +1,7 @@
 """Synthetic DICOM series: complete, honest about being synthetic, and read back as drawn."""
 
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,3 +70,14 @@ def test_the_same_case_gives_the_same_bytes(tmp_path: Path) -> None:
     first = dicom_series.write(a_case(), hu_ramp(1), AFFINE, tmp_path / "a")[0]
     second = dicom_series.write(a_case(), hu_ramp(1), AFFINE, tmp_path / "b")[0]
     assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.external
+@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="needs dciodvfy (dicom3tools)")
+@pytest.mark.parametrize("position", ["HFS", "FFS"])
+def test_the_standard_s_own_checker_finds_no_error(tmp_path: Path, position: str) -> None:
+    scan = replace(COARSE, patient_position=position, contrast=True)
+    path = dicom_series.write(a_case(acquisition=scan), hu_ramp(2), AFFINE, tmp_path)[0]
+    checked = subprocess.run(["dciodvfy", path], capture_output=True, text=True, check=False)
+    assert "CTImage" in checked.stderr + checked.stdout
+    assert "Error" not in checked.stderr + checked.stdout
