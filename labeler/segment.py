@@ -12,14 +12,15 @@ EVIDENCE_SECTIONS = frozenset({FINDINGS, IMPRESSION})
 _LONGEST_SENTENCE = 600
 _QUOTES = frozenset('"“”•·')
 _BOUNDARY = re.compile(
-    r"""[.!]+(?=[\s"•*)\]]|$|[A-Z][a-z])  # a full stop, also where the space was forgotten
-      | \?(?=\s+[A-Z"•]|\s*$)
-      | ;(?=\s)
-      | \n\s*
-      | ["“”•·]+
-      | (?<=\s)-(?=\s?[A-Z])
-      | :(?=\s|$)
-    """,
+    r"""[.!?;\n"“”•·:-](?:  # one class of characters first: the search skips all others quickly
+        (?<=[.!])(?<![.!][.!])[.!]*+(?=[\s"•*)\]]|$|[A-Z][a-z])  # also where a space was forgotten
+      | (?<=\?)(?=\s+[A-Z"•]|\s*$)
+      | (?<=;)(?=\s)
+      | (?<=\n)\s*
+      | (?<=["“”•·])["“”•·]*
+      | (?<=\s-)(?=\s?[A-Z])
+      | (?<=:)(?=\s|$)
+    )""",
     re.VERBOSE,
 )
 _ABBREVIATION = re.compile(r"\b(?:dr|mr|mrs|ms|prof|approx|vs|fig|e\.g|i\.e|st)$", re.IGNORECASE)
