@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any, NamedTuple, Self
 
 from configs.anatomy import load_anatomy
 from configs.contracts import Existence, Temporality
@@ -13,13 +14,44 @@ from labeler.conventions import CompiledConvention, Weight
 from labeler.fact import Fact, ReportLabels
 from labeler.judgeable import Judgeable
 from labeler.locations import LabelLocation, label_locations
-from labeler.segment import EVIDENCE_SECTIONS, Segmenter
+from labeler.segment import EVIDENCE_SECTIONS, FINDINGS, IMPRESSION, Segmenter
 from labeler.sentence import LIMITED_PREFIX, SentenceFacts, SentenceReader
 
 _CACHED_SENTENCES = 50_000
 _CACHED_REPORTS = 2_000  # archives hold a report once per reconstruction
 _Key = tuple[str, str, str, str | None]
-_Read = tuple[SentenceFacts, tuple[Weight, ...]]
+_Place = tuple[str, str, str | None]
+"""A section, a finding, and where in the body."""
+_OTHER_SECTION = {FINDINGS: IMPRESSION, IMPRESSION: FINDINGS}
+
+
+class _Read(NamedTuple):
+    """A sentence as it is remembered: all that does not depend on where it stands."""
+
+    facts: tuple[tuple[int, int, tuple[Any, ...]], ...]
+    """Of each fact its start and end in the sentence, and its columns from `text` on."""
+    weights: tuple[Weight, ...]
+    affirmed: frozenset[_Place]
+    denied: frozenset[_Place]
+    place: str | None
+    by_reference: bool
+    no_contrast: bool
+    limited: bool
+    """Some fact says that something could not be judged, or not well."""
+
+    @classmethod
+    def of(cls, read: SentenceFacts, convention: CompiledConvention) -> Self:
+        stated = [fact for fact in read.facts if _is_statement(fact)]
+        return cls(
+            tuple((fact.start, fact.end, fact[4:]) for fact in read.facts),
+            tuple(weight for fact in read.facts for weight in convention.weights(fact)),
+            frozenset(_place(fact) for fact in stated if fact.existence is Existence.PRESENT),
+            frozenset(_place(fact) for fact in stated if fact.existence is Existence.ABSENT),
+            read.place,
+            read.by_reference,
+            read.no_contrast,
+            any(fact.finding.startswith(LIMITED_PREFIX) for fact in read.facts),
+        )
 
 
 class Labeler:
@@ -64,26 +96,31 @@ class Labeler:
     def _label(self, text: str) -> ReportLabels:
         facts: list[Fact] = []
         weights: list[Weight] = []
+        affirmed: set[_Place] = set()
+        denied: set[_Place] = set()
         place: str | None = None
-        by_reference = no_contrast = False
+        by_reference = no_contrast = limited = False
         new = tuple.__new__
         for number, (start, end, section, topic) in enumerate(self._segmenter.sentences(text)):
-            read, sentence_weights = self._read(text[start:end], section, topic, place)
+            read = self._read(text[start:end], section, topic, place)
             place = read.place or place
             by_reference = by_reference or read.by_reference
             no_contrast = no_contrast or read.no_contrast
-            facts.extend(
-                new(Fact, (section, number, fact[2] + start, fact[3] + start, *fact[4:]))
-                for fact in read.facts
-            )
-            weights.extend(sentence_weights)
-        if no_contrast or any(fact.finding.startswith(LIMITED_PREFIX) for fact in facts):
+            limited = limited or read.limited
+            if read.facts:
+                for first, last, rest in read.facts:
+                    placed = section, number, first + start, last + start
+                    facts.append(new(Fact, placed + rest))
+                weights += read.weights
+                affirmed |= read.affirmed
+                denied |= read.denied
+        if no_contrast or limited:
             facts = self._judgeable.adjusted(facts, no_contrast=no_contrast)
             weights = [weight for fact in facts for weight in self._convention.weights(fact)]
         return ReportLabels(
             self._convention.labels(weights, incomplete_by_reference=by_reference),
             tuple(facts),
-            _contradictions(facts),
+            _contradictions(facts, affirmed - denied, denied - affirmed),
             by_reference,
         )
 
@@ -118,32 +155,40 @@ class Labeler:
         if known is not None:
             return known
         read = self._reader.read(sentence, section, topic, place)
-        known = read, tuple(w for fact in read.facts for w in self._convention.weights(fact))
+        known = _Read.of(read, self._convention)
         if len(self._cache) >= _CACHED_SENTENCES:
             self._cache.clear()
         self._cache[(sentence, section, topic, inherited if read.open else None)] = known
         return known
 
 
-def _contradictions(facts: list[Fact]) -> tuple[str, ...]:
-    """Findings that one section only affirms and the other only denies, at the same place."""
-    said: dict[tuple[str, str | None], dict[str, set[bool]]] = {}
-    for fact in facts:
-        if (
-            fact.section in EVIDENCE_SECTIONS
-            and fact.temporality is Temporality.CURRENT
-            and fact.existence is not Existence.UNCERTAIN
-            and not fact.hypothetical
-        ):
-            affirmed = fact.existence is Existence.PRESENT
-            place = fact.finding, fact.anatomy
-            said.setdefault(place, {}).setdefault(fact.section, set()).add(affirmed)
-    opposed = (
-        finding
-        for (finding, _), by_section in said.items()
-        if len(by_section) > 1 and sorted(map(sorted, by_section.values())) == [[False], [True]]
+def _is_statement(fact: Fact) -> bool:
+    return (
+        fact.section in EVIDENCE_SECTIONS
+        and fact.temporality is Temporality.CURRENT
+        and fact.existence is not Existence.UNCERTAIN
+        and not fact.hypothetical
     )
-    return tuple(dict.fromkeys(opposed))
+
+
+def _place(fact: Fact) -> _Place:
+    return fact.section, fact.finding, fact.anatomy
+
+
+def _contradictions(
+    facts: list[Fact], affirmed: set[_Place], denied: set[_Place]
+) -> tuple[str, ...]:
+    """Findings that one section only affirms and the other only denies, at the same place."""
+    opposed = {
+        (finding, place)
+        for section, finding, place in affirmed
+        if (_OTHER_SECTION[section], finding, place) in denied
+    }
+    if not opposed:
+        return ()
+    stated = (fact for fact in facts if _is_statement(fact))
+    in_order = (fact.finding for fact in stated if (fact.finding, fact.anatomy) in opposed)
+    return tuple(dict.fromkeys(in_order))
 
 
 def load_labeler(convention: str = "ct_rate") -> Labeler:
