@@ -68,12 +68,14 @@ def _evidence(
 
 def _fed_labels(convention: str, labels: Sequence[str]) -> dict[str, list[str]]:
     """For each finding, the labels that it or a broader finding feeds."""
-    findings, rules = load_findings(), load_convention(convention).labels
+    findings, rules = load_findings(), load_convention(convention)
     feeds: dict[str, list[str]] = {}
     for finding in findings:
         broader = {finding, *ancestors(finding, findings)}
         for label in labels:
-            if label in rules and broader & set(rules[label].findings):
+            if label not in rules.labels:
+                continue
+            if any(broader & set(rule.findings) for rule in rules.rules(label)):
                 feeds.setdefault(finding, []).append(label)
     return feeds
 
