@@ -7,7 +7,7 @@ from configs.anatomy import Anatomy
 from configs.cue import Meaning
 from labeler.clauses import FoundCue
 from labeler.context import Context
-from labeler.lexicon import Hit, HitKind, Hits
+from labeler.lexicon import Hit, HitKind, Hits, by_start_then_longest
 from labeler.measurements import Measurement, measurements
 from labeler.owners import MEASURE, Owners
 from labeler.places import distance, nearest
@@ -65,11 +65,12 @@ class AttributeReader:
         """Sides and lobes, save those within a lobe's words or after "left greater than"."""
         places: list[Hit] = []
         reached = 0
-        for hit in sorted(hits, key=lambda hit: (hit.start, -hit.end)):
+        compares = "than" in self._context.text
+        for hit in sorted(hits, key=by_start_then_longest) if len(hits) > 1 else hits:
             if self._own_side(hit):
                 reached = max(reached, hit.end)
-            elif hit.end <= reached or _COMPARED.search(
-                self._context.text, max(0, hit.start - 12), hit.start
+            elif hit.end <= reached or (
+                compares and _COMPARED.search(self._context.text, max(0, hit.start - 12), hit.start)
             ):
                 continue
             places.append(hit)
@@ -101,6 +102,8 @@ class AttributeReader:
             self._side_of[owner] = "bilateral" if len(all_sides) > 1 else next(iter(all_sides))
         for owner, lobe in lobes.items():
             self._lobe_of[owner] = lobe.item
+        if owners.is_one:
+            return
         for phrase, lender in owners.lenders(side_owners, ()).items():
             self._side_of[phrase] = self._side_of[lender]
         for phrase, lender in owners.lenders(lobe_owners, sides).items():
@@ -108,7 +111,8 @@ class AttributeReader:
 
     def read(self, mention: Hit, governing: list[FoundCue]) -> Attributes:
         """The attributes of a mention, given the cues whose scope it is in."""
-        if self._silent and not any(found.cue.means in _VALUED for found in governing):
+        is_valued = any(found.cue.means in _VALUED for found in governing)
+        if self._silent and not is_valued:
             return NO_ATTRIBUTES
         phrase = self._owners.phrase(mention) if self._owners else mention
         side, lobe = self._side_and_lobe(phrase)
@@ -121,8 +125,10 @@ class AttributeReader:
             sizes = self._sizes.get(phrase, ())
             current = tuple(d for size in sizes if not size.prior for d in size.diameters_mm)
             earlier = [d for size in sizes if size.prior for d in size.diameters_mm]
-        severity = _nearest_value(mention, governing, Meaning.SEVERITY)
-        count = _nearest_value(mention, governing, Meaning.COUNT)
+        severity = count = None
+        if is_valued:
+            severity = _nearest_value(mention, governing, Meaning.SEVERITY)
+            count = _nearest_value(mention, governing, Meaning.COUNT)
         return Attributes(
             side,
             lobe,

@@ -41,7 +41,7 @@ def without_overlaps(text: str, hits: list[Hit]) -> list[FoundCue]:
         if cue.means is Meaning.ABSENT and start > 1 and text[start - 2 : start].strip() == "-":
             # "effusion - no thickening was detected" denies both
             cue = replace(cue, direction=Direction.BOTH, opens=False)
-        kept.append(FoundCue(start, end, cue))
+        kept.append(tuple.__new__(FoundCue, (start, end, cue)))
         reached = end
     return kept
 

@@ -79,10 +79,11 @@ class Context:
 
     __slots__ = (
         "_clauses",
+        "_judged",
         "_may_ask",
-        "_one_clause",
         "_reaches",
         "_verbs",
+        "is_one_clause",
         "limits",
         "reason",
         "text",
@@ -93,7 +94,7 @@ class Context:
         self.text = lowered
         cues = without_overlaps(lowered, hits)
         self._clauses = clause_starts(lowered, cues)
-        self._one_clause = len(self._clauses) == 1
+        self.is_one_clause = len(self._clauses) == 1
         self._verbs = [cue for cue in cues if cue.cue.predicate]
         self._reaches = [self._reach(cue) for cue in cues if cue.cue.means not in _SILENT]
         self.limits = [
@@ -103,14 +104,15 @@ class Context:
         reasons = [cue for cue in cues if cue.cue.means in _REASONS] if self.limits else []
         self.reason = lowered[reasons[0].start : reasons[0].end] if reasons else None
         self._may_ask = "?" in lowered
+        self._judged: tuple[list[FoundCue], Judgement] = [], PLAIN
 
     def clause(self, position: int) -> int:
         """The number of the clause that a position lies in."""
-        return 0 if self._one_clause else bisect_right(self._clauses, position) - 1
+        return 0 if self.is_one_clause else bisect_right(self._clauses, position) - 1
 
     def beside(self, mention: Hit, hits: list[Hit]) -> list[Hit]:
         """Those of the hits that lie in the same clause as a mention."""
-        if self._one_clause or not hits:
+        if self.is_one_clause or not hits:
             return hits
         clause = self.clause(mention.start)
         return [hit for hit in hits if self.clause(hit.start) == clause]
@@ -138,7 +140,7 @@ class Context:
     def _reach(self, found: FoundCue) -> Reach:
         start, end, cue = found
         low, high = 0, _FAR
-        if cue.scope is Scope.CLAUSE and not self._one_clause:
+        if cue.scope is Scope.CLAUSE and not self.is_one_clause:
             clause = self.clause(start)
             low = self._clauses[clause]
             high = self._clauses[clause + 1] if clause + 1 < len(self._clauses) else _FAR
@@ -149,8 +151,10 @@ class Context:
         if cue.means is Meaning.PRIOR and (brackets := self._brackets(found)) is not None:
             low, high = max(low, brackets[0]), min(high, brackets[1])
         if cue.means is Meaning.ABSENT and cue.direction is Direction.AFTER:
-            verb = next((verb for verb in self._verbs if verb.start >= end), None)
-            high = min(high, verb.end) if verb else high
+            for verb in self._verbs:
+                if verb.start >= end:
+                    high = min(high, verb.end)
+                    break
         end_from, end_to = low, _FAR
         if cue.scope is Scope.NEAR:
             end_from, high = max(low, start - _NEAR), min(high, end + _NEAR)
@@ -158,7 +162,7 @@ class Context:
             low = max(low, start)
         elif cue.direction is Direction.BEFORE:
             end_to = end
-        return Reach(low, high, end_from, end_to, found)
+        return tuple.__new__(Reach, (low, high, end_from, end_to, found))
 
     def _brackets(self, found: FoundCue) -> tuple[int, int] | None:
         """The brackets that a cue stands in: "(27 mm in the previous examination)"."""
@@ -170,9 +174,13 @@ class Context:
 
     def judge(self, end: int, governing: list[FoundCue]) -> Judgement:
         """The context of a mention that ends at `end`, given the cues that govern it."""
-        question = self._may_ask and self._asked(end)
-        if not governing and not question:
-            return PLAIN
+        if self._may_ask and self._asked(end):
+            return self._judge(governing, question=True)
+        if governing != self._judged[0]:  # mentions of one clause mostly share their cues
+            self._judged = governing, self._judge(governing, question=False)
+        return self._judged[1]
+
+    def _judge(self, governing: list[FoundCue], *, question: bool) -> Judgement:
         by_meaning: dict[Meaning, FoundCue] = {}
         for found in governing:
             by_meaning.setdefault(found[2].means, found)
@@ -194,7 +202,7 @@ class Context:
         if is_prior:
             decider = by_meaning[Meaning.PRIOR]
         undecided = "?" if existence is Existence.UNCERTAIN else None
-        changes = _CHANGES.keys() & by_meaning.keys()
+        changes = [means for means in by_meaning if means in _CHANGES]
         change = _CHANGES[min(changes)] if changes else None
         return Judgement(
             existence,

@@ -41,6 +41,10 @@ class _Read(NamedTuple):
 
     @classmethod
     def of(cls, read: SentenceFacts, convention: CompiledConvention) -> Self:
+        if not read.facts:
+            place, by_reference, no_contrast = read.place, read.by_reference, read.no_contrast
+            nothing: frozenset[_Place] = frozenset()
+            return cls((), (), nothing, nothing, place, by_reference, no_contrast, limited=False)
         stated = [fact for fact in read.facts if _is_statement(fact)]
         return cls(
             tuple((fact.start, fact.end, fact[4:]) for fact in read.facts),

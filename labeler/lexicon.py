@@ -137,7 +137,7 @@ class Lexicon:
                             found[kind].append(new(Hit, (start, match.end(), item)))
                             unsorted.add(kind)
         for kind in unsorted:
-            found[kind].sort(key=_by_start_then_longest)
+            found[kind].sort(key=by_start_then_longest)
         return found
 
 
@@ -211,7 +211,8 @@ class _Vocabulary:
         return meanings
 
 
-def _by_start_then_longest(hit: Hit) -> tuple[int, int]:
+def by_start_then_longest(hit: Hit) -> tuple[int, int]:
+    """The order of hits in `Hits`."""
     return hit[0], -hit[1]
 
 

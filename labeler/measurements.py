@@ -9,7 +9,7 @@ _MEASUREMENT = re.compile(
     r"\s{0,2}-?(mm|cm|millimet(?:er|re)s?|centimet(?:er|re)s?)\b"
 )
 _NUMBER = re.compile(r"\d{1,4}(?:[.,]\d{1,3})?")
-_UNIT = re.compile(r"mm|cm|millim|centim")
+_UNITS = "mm", "cm", "millim", "centim"
 _PRIOR_AFTER = re.compile(
     r"[^,;.()\d]{0,40}\b(?:in|on|at|by) (?:the |his |her |a )?(?:previous|prior|old|earlier)\b"
     r"|\s?(?:previously|before|formerly|prior|earlier)\b"
@@ -47,7 +47,7 @@ def measurements(lowered: str) -> list[Measurement]:
     >>> [m.prior for m in measurements("it is 8 mm (5 mm in the previous examination)")]
     [False, True]
     """
-    if _UNIT.search(lowered) is None:
+    if not any(unit in lowered for unit in _UNITS):
         return []
     found: list[Measurement] = []
     for match in _MEASUREMENT.finditer(lowered):

@@ -34,6 +34,8 @@ class Owners:
         self._phrase_of = _noun_phrases(context.text, mentions)
         self._phrases = list(dict.fromkeys(self._phrase_of.values()))
         self._starts = [phrase.start for phrase in self._phrases]
+        self.is_one = len(self._phrases) == 1 and context.is_one_clause
+        """There is a single phrase in a single clause, to which everything belongs."""
 
     def phrase(self, mention: Hit) -> Hit:
         """The noun phrase that a mention is part of."""
@@ -41,6 +43,8 @@ class Owners:
 
     def owner(self, hit: Hit) -> Hit | None:
         """The phrase that a hit belongs to; None where its clause speaks of none."""
+        if self.is_one:
+            return self._phrases[0]
         around = self._around(hit)
         near = self._context.beside(hit, around)
         before, after = around[0], around[-1]

@@ -24,6 +24,7 @@ _BOUNDARY = re.compile(
     re.VERBOSE,
 )
 _ABBREVIATION = re.compile(r"\b(?:dr|mr|mrs|ms|prof|approx|vs|fig|e\.g|i\.e|st)$", re.IGNORECASE)
+_ABBREVIATIONS_END_IN = frozenset("rsfxget")
 _LONGEST_HEADER = 48
 _SHORT_LINE = 60
 
@@ -141,14 +142,15 @@ class _Walk:
         self._add(start, end)
 
     def _add(self, start: int, end: int) -> None:
-        piece = self._text[start:end]
-        stripped = piece.strip()
+        piece = self._text[start:end].rstrip()
+        stripped = piece.lstrip()
         if not stripped:
             return
-        start += piece.index(stripped[0])
+        start += len(piece) - len(stripped)
         if self._return_to is not None and 0 <= self._return_at <= start:
             self._section, self._return_to = self._return_to, None
-        self.sentences.append(Sentence(start, start + len(stripped), self._section, self._topic))
+        place = start, start + len(stripped), self._section, self._topic
+        self.sentences.append(tuple.__new__(Sentence, place))
         if self._return_to is not None and self._return_at < 0:
             self._section, self._return_to = self._return_to, None
 
@@ -173,8 +175,11 @@ def _opens_line(text: str, start: int, header: str) -> bool:
 
 def _is_inner_stop(text: str, start: int, at: int) -> bool:
     """Whether a full stop belongs to an abbreviation, an ordinal ("3. rib"), an item's number."""
-    if at and text[at - 1].isdigit():
+    last = text[at - 1] if at else " "
+    if last.isdigit():
         return text[at + 1 : at + 3].strip().islower() or text[start:at].strip().isdigit()
+    if last.lower() not in _ABBREVIATIONS_END_IN:  # a cheap test first: few words pass it
+        return False
     return _ABBREVIATION.search(text, max(start, at - 8), at) is not None
 
 

@@ -178,9 +178,8 @@ def _fact(
 ) -> Fact:
     start, end, finding = mention
     *context, cue = judgement
-    return Fact._make(
-        (section, 0, start, end, text[start:end], finding, *context, place, *attributes, cue)
-    )
+    columns = (section, 0, start, end, text[start:end], finding, *context, place, *attributes, cue)
+    return tuple.__new__(Fact, columns)
 
 
 def _entries(
