@@ -25,7 +25,7 @@ from model.data import OneVolumePerScan, Part, ReadVolume, Volumes
 from model.losses import targets_of
 from model.networks import build_network
 from model.networks.additive import AdditiveNetwork
-from model.networks.sizes import Size, size_named
+from model.networks.sizes import Size, size_of
 from model.ridge import fit_regional
 
 
@@ -87,7 +87,7 @@ def fit(
         torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
     n_labels = train.values_nl.shape[1]
-    size = size_named(config.size or profile.name)
+    size = size_of(config.network, config.size or profile.name)
     network = build_network(config.network, profile, n_labels, size)
     network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     targets = targets_of(train.values_nl, config.labels)

@@ -8,7 +8,7 @@ from configs.contracts import InputError
 from configs.profile import Profile
 from model.networks.additive import AdditiveNetwork
 from model.networks.resnet3d import ResNet3d
-from model.networks.sizes import Size, size_named
+from model.networks.sizes import Size, size_of
 
 Builder = Callable[[tuple[int, int, int], Size, int], nn.Module]
 
@@ -29,7 +29,7 @@ def build_network(
     """
     if name not in NETWORKS:
         raise InputError(f"network {name!r}: choose one of {', '.join(NETWORKS)}")
-    size = size or size_named(profile.name)
+    size = size or size_of(name, profile.name)
     stride = size.output_stride
     if any(edge % stride for edge in profile.grid_zyx):
         raise InputError(

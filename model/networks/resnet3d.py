@@ -1,4 +1,4 @@
-"""The plain baseline: the same residual trunk, global average pooling, one linear layer."""
+"""The plain baseline: a residual trunk over voxels, global average pooling, one linear layer."""
 
 from torch import Tensor, nn
 

@@ -39,11 +39,15 @@ SIZES = {
 }
 
 
-def size_named(name: str) -> Size:
-    """The size of that name; raises InputError listing those there are."""
-    try:
-        return SIZES[name]
-    except KeyError:
+# The plain baseline reads voxels at every size, as a stock 3D ResNet does.
+PLAIN_SIZES = SIZES | {"tiny": Size("convolution", 24, (24, 48, 96), (1, 1, 1), (1, 2, 2))}
+
+
+def size_of(network: str, name: str) -> Size:
+    """The size of that name for a network; raises InputError listing those there are."""
+    sizes = PLAIN_SIZES if network == "resnet3d" else SIZES
+    if name not in sizes:
         raise InputError(
-            f"network size {name!r}: choose one of {', '.join(SIZES)} (`size:` in the train config)"
-        ) from None
+            f"network size {name!r}: choose one of {', '.join(sizes)} (`size:` in the train config)"
+        )
+    return sizes[name]

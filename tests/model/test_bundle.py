@@ -14,7 +14,7 @@ from model.calibration import Calibration, CalibrationState
 from model.card import ModelCard, SplitCounts
 from model.evidence import map_affine, peak_lps
 from model.networks import build_network
-from model.networks.sizes import SIZES
+from model.networks.sizes import size_of
 from tests.model.archive import NAMES, PROFILE, prepared_of
 from tests.model.phantom import make_chests
 
@@ -37,7 +37,9 @@ def made(network: str = "additive") -> Bundle:
         Calibration(CalibrationState.FITTED, 0.5 + i, -0.1 * i, 0.4, 12, 30) for i in range(3)
     )
     built = build_network(network, PROFILE, 3)
-    return Bundle(PROFILE, network, SIZES["tiny"], LABELS, calibrations, card, built.eval())
+    return Bundle(
+        PROFILE, network, size_of(network, "tiny"), LABELS, calibrations, card, built.eval()
+    )
 
 
 @pytest.fixture

@@ -8,15 +8,15 @@ from configs.profile import load_profile
 from model.networks import build_network
 from model.networks.additive import AdditiveNetwork
 from model.networks.regional import RegionalReading
-from model.networks.sizes import SIZES
+from model.networks.sizes import SIZES, size_of
 from model.windows import HIGHEST_HU, KNOTS_HU, LOWEST_HU, channel_table, soft_bin_table, table_rows
 from tests.model.archive import PROFILE
 
 
-@pytest.fixture
-def network() -> AdditiveNetwork:
+@pytest.fixture(params=["additive", "resnet3d"], ids=["histogram stem", "convolution stem"])
+def network(request: pytest.FixtureRequest) -> AdditiveNetwork:
     torch.manual_seed(0)
-    built = build_network("additive", PROFILE, 5)
+    built = build_network("additive", PROFILE, 5, size_of(request.param, "tiny"))
     assert isinstance(built, AdditiveNetwork)
     assert built.regional is not None
     for weight in (built.regional.weight, built.head.diffuse, built.head.focal):
