@@ -17,7 +17,7 @@ from model.volumes.volume import VolumeError, VolumeReason
 _MAX_PIXELS = 4096 * 4096
 _RLE_MAX_RATIO = 64  # two bytes stand for at most 128
 _BASE = "1.2.840.10008.1.2.4."
-_RLE = "1.2.840.10008.1.2.5"
+RLE = "1.2.840.10008.1.2.5"
 _JPEG_2000 = {_BASE + suffix for suffix in ("90", "91", "201", "202", "203")}
 _JPEG_LS = {_BASE + suffix for suffix in ("80", "81")}
 _JPEG = {_BASE + suffix for suffix in ("50", "51", "53", "55", "57", "70")}
@@ -57,13 +57,15 @@ def _cannot(pixels: PixelFormat) -> VolumeError:
 
 def _decode(packed: bytes, pixels: PixelFormat) -> np.ndarray:
     syntax = pixels.transfer_syntax
-    if syntax == _RLE:
+    if syntax == RLE:
         return _decode_rle(packed, pixels)
     if syntax in _JPEG_2000:
         from openjpeg.utils import decode, get_parameters
 
         size = get_parameters(packed)
         _expect(pixels, size["rows"], size["columns"], size["samples_per_pixel"])
+        if pixels.signed and not size["is_signed"] and int(size["precision"]) < pixels.bits_stored:
+            raise VolumeError(VolumeReason.CODEC, "the encoded image says nothing of its signs")
         return np.asarray(decode(packed))
     if syntax in _JPEG_LS:
         import jpeg_ls  # type: ignore[import-untyped]  # has no type information

@@ -44,6 +44,7 @@ class PixelFormat:
     bits_stored: int
     high_bit: int
     signed: bool
+    sign_stated: bool
     transfer_syntax: str
     offset: int
     """Where the value of the pixel data starts in the (inflated) file."""
@@ -202,7 +203,7 @@ def _file_header(
     path: Path, elements: Elements, dataset: FileDataset, offset: int, length: int
 ) -> FileHeader:
     allocated = elements.integer(0x00280100) or 0
-    stored = elements.integer(0x00280101) or allocated
+    stored = elements.integer(0x00280101) or 0
     pixels = PixelFormat(
         rows=elements.integer(0x00280010) or 0,
         columns=elements.integer(0x00280011) or 0,
@@ -212,6 +213,7 @@ def _file_header(
         bits_stored=stored,
         high_bit=_or(elements.integer(0x00280102), stored - 1),
         signed=elements.integer(0x00280103) == 1,
+        sign_stated=elements.integer(0x00280103) in (0, 1),
         transfer_syntax=_syntax(dataset),
         offset=offset,
         length=length,

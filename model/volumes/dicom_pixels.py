@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 
 from model.volumes.content import inflate_dicom
 from model.volumes.decoder import decoder
-from model.volumes.dicom_codecs import packed_frame
+from model.volumes.dicom_codecs import RLE, packed_frame
 from model.volumes.dicom_header import BIG_ENDIAN, PixelFormat, Slice
 from model.volumes.volume import PADDING_HU, HuArray, VolumeError, VolumeReason
+
+_TISSUE_HU = (-950, 3071)
 
 
 class FileContent:
@@ -34,10 +36,16 @@ class FileContent:
             raise VolumeError(
                 VolumeReason.PIXEL_FORMAT, "Rows, Columns or BitsAllocated is missing or not usable"
             )
+        if not pixels.sign_stated or not pixels.bits_stored:
+            raise VolumeError(
+                VolumeReason.PIXEL_FORMAT,
+                "PixelRepresentation or BitsStored (0028,0101-0103) is missing",
+            )
         if not 0 < pixels.bits_stored <= pixels.high_bit + 1 <= pixels.bits_allocated:
             raise VolumeError(VolumeReason.PIXEL_FORMAT, "BitsStored and HighBit contradict")
         if pixels.encoded:
             values = decoder.decode(packed_frame(self.data, pixels, frame), pixels)
+            _check_range(values, pixels)
         else:
             values = self._native(pixels, frame)
         return _meaningful_bits(values, pixels)
@@ -50,9 +58,25 @@ class FileContent:
             raise VolumeError(
                 VolumeReason.TRUNCATED, "fewer pixels than Rows, Columns and frames promise"
             )
+        if pixels.length > pixels.native_bytes + 1:  # one byte may make the length even
+            raise VolumeError(
+                VolumeReason.SIZE, "more pixels than Rows, Columns and frames promise"
+            )
         start = pixels.offset + frame * count * dtype.itemsize
         flat = np.frombuffer(self.data, dtype, count, start)
         return flat.reshape(pixels.rows, pixels.columns)
+
+
+def _check_range(values: np.ndarray, pixels: PixelFormat) -> None:
+    """Refuse decoded values that BitsStored cannot hold: the stream and the header contradict.
+
+    Run lengths are exempt: they carry native values, with whatever stands above the stored bits.
+    """
+    low, high = -(1 << (pixels.bits_stored - 1)), (1 << pixels.bits_stored) - 1
+    if pixels.transfer_syntax != RLE and (values.min() < low or values.max() > high):
+        raise VolumeError(
+            VolumeReason.PIXEL_FORMAT, "decoded values do not fit BitsStored (0028,0101)"
+        )
 
 
 def _meaningful_bits(values: np.ndarray, pixels: PixelFormat) -> NDArray[np.int32]:
@@ -68,23 +92,35 @@ def _meaningful_bits(values: np.ndarray, pixels: PixelFormat) -> NDArray[np.int3
     return (shifted >> unused if unused else shifted).astype(np.int32)
 
 
+def is_padding(plane: Slice) -> bool:
+    """Whether PixelPaddingValue can be believed: it must not name what tissue measures.
+
+    Some files say 0 where 0 is water, or a range that holds all of lung.
+    """
+    if plane.padding is None or plane.slope is None or plane.intercept is None:
+        return False
+    low, high = (value * plane.slope + plane.intercept for value in plane.padding)
+    return high <= _TISSUE_HU[0] or low >= _TISSUE_HU[1]
+
+
 def to_hu(stored: NDArray[np.int32], plane: Slice) -> HuArray:
     """Stored values as HU (int16), with padding, and all below it, at -1024.
 
     Raises VolumeError HU_UNKNOWN when slope or intercept is missing, zero or not a number. The
     photometric interpretation does not matter: MONOCHROME1 changes the display, not the HU.
     """
-    if plane.slope is None or plane.intercept is None or plane.slope == 0:
+    if plane.slope is None or plane.intercept is None or plane.slope <= 0:
         raise VolumeError(
             VolumeReason.HU_UNKNOWN,
-            "RescaleSlope or RescaleIntercept (0028,1052-1053) is missing, zero, or no number",
+            "RescaleSlope or RescaleIntercept (0028,1052-1053) is missing, not above zero, or no "
+            "number",
         )
     if plane.slope == 1 and plane.intercept == int(plane.intercept):
         hu = stored + np.int32(plane.intercept)
     else:
         hu = np.rint(stored * plane.slope + plane.intercept)
     np.clip(hu, PADDING_HU, 32767, out=hu)
-    if plane.padding is not None:
+    if plane.padding is not None and is_padding(plane):
         low, high = plane.padding
         hu[(stored >= low) & (stored <= high)] = PADDING_HU
     return hu.astype(np.int16)

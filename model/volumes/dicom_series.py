@@ -1,15 +1,15 @@
 """From the planes of a DICOM series to volumes: what belongs together, in which order, in HU."""
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable
+from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import sha256
-from itertools import pairwise
 
 import numpy as np
 
+from model.volumes.blank import check_slices
+from model.volumes.dicom_grouping import group_planes
 from model.volumes.dicom_header import Slice
-from model.volumes.dicom_pixels import FileContent, to_hu
+from model.volumes.dicom_pixels import FileContent, is_padding, to_hu
 from model.volumes.geometry import Stack, canonicalise, stack_slices, straighten
 from model.volumes.scope import LeftOut, is_reformat, scope_of
 from model.volumes.uneven import slices_at
@@ -21,12 +21,11 @@ from model.volumes.volume import (
     Volume,
     VolumeError,
     VolumeReason,
+    plausible,
+    spacing_of,
 )
 
 MAX_VOXELS = 1 << 31
-
-_MINOR_SHARE = 0.25
-_SAME_DIRECTION = 0.05  # planes whose cosines differ by less belong to one stack
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +57,7 @@ def parts_of(planes: list[Slice]) -> tuple[list[Part], list[VolumeError], Counte
         return [], [], left_out
     try:
         _check_identity(usable)
-        groups, warnings = _groups(usable)
+        groups, warnings = group_planes(usable)
     except VolumeError as error:
         return [], [error], left_out
     parts, refused = [], []
@@ -100,100 +99,6 @@ def _check_identity(planes: list[Slice]) -> None:
         )
 
 
-def _groups(planes: list[Slice]) -> tuple[list[list[Slice]], tuple[str, ...]]:
-    """Split by orientation and kernel, then by acquisition where positions are taken twice."""
-    directions: list[tuple[float, ...]] = []
-    by_kind = _split(planes, lambda plane: (_direction(plane, directions), plane.kernel))
-    largest = max(len(group) for group in by_kind)
-    minor = [group for group in by_kind if len(group) < _MINOR_SHARE * largest]
-    groups = [group for group in by_kind if len(group) >= _MINOR_SHARE * largest]
-    warnings: tuple[str, ...] = ()
-    if minor:
-        count = sum(map(len, minor))
-        warnings = (f"{count} images of another orientation or kernel left out",)
-    parts: list[list[Slice]] = []
-    for group in groups:
-        single, dropped = _without_copies(group)
-        if dropped:
-            warnings += (f"{dropped} identical copies of images dropped",)
-        parts += _by_acquisition(single)
-    if len(parts) > 1:
-        warnings += (f"the series holds {len(parts)} reconstructions or phases",)
-    return parts, warnings
-
-
-def _split(planes: Iterable[Slice], key: Callable[[Slice], Hashable]) -> list[list[Slice]]:
-    groups: dict[Hashable, list[Slice]] = defaultdict(list)
-    for plane in planes:
-        groups[key(plane)].append(plane)
-    return list(groups.values())
-
-
-def _direction(plane: Slice, known: list[tuple[float, ...]]) -> int:
-    """The number of the known orientation that a plane shares; a new one is added."""
-    cosines = plane.orientation
-    assert cosines is not None
-    for number, other in enumerate(known):
-        if max(abs(a - b) for a, b in zip(cosines, other, strict=True)) < _SAME_DIRECTION:
-            return number
-    known.append(cosines)
-    return len(known) - 1
-
-
-def _place(plane: Slice) -> tuple[float, ...]:
-    assert plane.position is not None
-    return tuple(round(millimetre, 2) for millimetre in plane.position)
-
-
-def _without_copies(planes: list[Slice]) -> tuple[list[Slice], int]:
-    """Keep one of several images with the same position and the same HU."""
-    kept: list[Slice] = []
-    for same_place in _split(planes, _place):
-        if len(same_place) == 1:
-            kept += same_place
-            continue
-        distinct: dict[bytes, Slice] = {}
-        for plane in same_place:
-            distinct.setdefault(sha256(_read_plane(plane).tobytes()).digest(), plane)
-        kept += distinct.values()
-    return kept, len(planes) - len(kept)
-
-
-def _by_acquisition(planes: list[Slice]) -> list[list[Slice]]:
-    """Split by what tells acquisitions apart, when positions are taken more than once."""
-    layers = max(Counter(map(_place, planes)).values())
-    if layers == 1:
-        return [planes]
-    for tell in range(len(planes[0].acquisition)):
-        groups = _split(planes, lambda plane, tell=tell: plane.acquisition[tell])  # type: ignore[misc]
-        if _are_stacks(groups, layers):
-            return groups
-    for groups in (_split(planes, lambda plane: plane.image_type), _by_time(planes, layers)):
-        if _are_stacks(groups, layers):
-            return groups
-    return [planes]  # nothing tells them apart: the stack will be refused
-
-
-def _are_stacks(groups: list[list[Slice]], layers: int) -> bool:
-    """True when each group takes every place once.
-
-    Images repeated at one place (bolus tracking) are no volumes, however they are told apart.
-    """
-    return 1 < len(groups) <= layers < min(map(len, groups)) and all(
-        max(Counter(map(_place, group)).values()) == 1 for group in groups
-    )
-
-
-def _by_time(planes: list[Slice], layers: int) -> list[list[Slice]]:
-    """Split at the longest pauses between images."""
-    if any(plane.seconds is None for plane in planes):
-        return [planes]
-    ordered = sorted(planes, key=lambda plane: plane.seconds or 0.0)
-    pauses = np.diff([plane.seconds or 0.0 for plane in ordered])
-    cuts = sorted(int(cut) + 1 for cut in np.argsort(-pauses, kind="stable")[: layers - 1])
-    return [ordered[a:b] for a, b in pairwise([0, *cuts, len(ordered)])]
-
-
 def _part(planes: list[Slice], warnings: tuple[str, ...]) -> Part:
     first = planes[0]
     pixels = first.file.pixels
@@ -205,9 +110,9 @@ def _part(planes: list[Slice], warnings: tuple[str, ...]) -> Part:
         )
     spacings = {plane.pixel_spacing for plane in planes}
     spacing = first.pixel_spacing
-    if spacing is None or None in spacings or min(spacing) <= 0:
+    if spacing is None or None in spacings or not plausible(spacing):
         raise VolumeError(
-            VolumeReason.SPACING, "PixelSpacing (0028,0030) is missing or no positive number"
+            VolumeReason.SPACING, "PixelSpacing (0028,0030) is missing or no plausible number of mm"
         )
     if any(not np.allclose(spacing, other, rtol=1e-3) for other in spacings if other):
         raise VolumeError(VolumeReason.SPACING, "PixelSpacing (0028,0030) differs between slices")
@@ -226,6 +131,10 @@ def _part(planes: list[Slice], warnings: tuple[str, ...]) -> Part:
     )
     if stack.slices * pixels.rows * pixels.columns > MAX_VOXELS:
         raise VolumeError(VolumeReason.TOO_LARGE, "the series holds more than 2 billion voxels")
+    if not plausible(spacing_of(stack.affine_lps)):
+        raise VolumeError(VolumeReason.SPACING, "the step between slices is no plausible one")
+    if any(plane.padding and not is_padding(plane) for plane in planes):
+        warnings += ("PixelPaddingValue names what tissue measures; not taken for padding",)
     ordered = tuple(planes[index] for index in stack.order)
     return Part(ordered, stack, warnings + stack.warnings)
 
@@ -245,10 +154,12 @@ def read_part(part: Part) -> Volume:
             hu[index] = to_hu(content.stored_values(plane.file.pixels, plane.frame), plane)
         except VolumeError as error:
             raise _with_place(error, index, len(part.planes)) from None
+    notes = check_slices(hu)
     shape = (part.stack.slices, pixels.rows, pixels.columns)
     if part.stack.at is not None:
         hu = slices_at(hu, part.stack.at)
-    return _volume(part, hu, shape, sha256(b"".join(sorted(digests))).hexdigest())
+    digest = sha256(b"".join(sorted(digests))).hexdigest()
+    return _volume(part, hu, shape, digest, notes)
 
 
 def fingerprint(part: Part) -> str:
@@ -263,11 +174,9 @@ def _with_place(error: VolumeError, index: int, count: int) -> VolumeError:
     return VolumeError(error.reason, f"slice {index + 1} of {count} from below: {message}")
 
 
-def _read_plane(plane: Slice) -> HuArray:
-    return to_hu(FileContent(plane.file.path).stored_values(plane.file.pixels, plane.frame), plane)
-
-
-def _volume(part: Part, hu_kji: HuArray, shape: tuple[int, int, int], digest: str) -> Volume:
+def _volume(
+    part: Part, hu_kji: HuArray, shape: tuple[int, int, int], digest: str, notes: tuple[str, ...]
+) -> Volume:
     header = part.planes[0].file
     source_affine: Affine = part.stack.affine_lps.copy()
     pixel_mm = np.linalg.norm(source_affine[:3, :2], axis=0)
@@ -295,4 +204,4 @@ def _volume(part: Part, hu_kji: HuArray, shape: tuple[int, int, int], digest: st
         contrast=header.contrast,
         synthetic=header.synthetic,
     )
-    return Volume(hu_zyx, affine, header.series_uid, source, part.warnings)
+    return Volume(hu_zyx, affine, header.series_uid, source, part.warnings + notes)

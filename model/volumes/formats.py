@@ -6,6 +6,7 @@ import numpy as np
 
 from configs.contracts import SYNTHETIC_NOTICE
 from model.volumes import gipl, metaimage, nifti, npz, nrrd, vti
+from model.volumes.blank import check_slices
 from model.volumes.content import digest_of
 from model.volumes.geometry import canonicalise
 from model.volumes.volume import (
@@ -15,6 +16,7 @@ from model.volumes.volume import (
     Volume,
     VolumeError,
     VolumeReason,
+    plausible,
     spacing_of,
 )
 from model.volumes.voxels import Voxels
@@ -32,7 +34,6 @@ _READERS = {
     ".npz": npz.read,
 }
 _DETACHED = {".nhdr", ".mhd"}
-_PLAUSIBLE_SPACING_MM = (0.05, 20.0)
 _MAX_BEYOND_SHARE = 0.01
 
 
@@ -71,6 +72,7 @@ def read_file(path: Path) -> Volume:
     voxels = _READERS[suffix](path)
     _check_affine(voxels)
     hu_kji, warnings = _to_hu(voxels)
+    notes = check_slices(hu_kji)
     hu_zyx, affine, slice_axis = canonicalise(hu_kji, voxels.affine_lps)
     name = name_of(path)
     source = Source(
@@ -84,7 +86,7 @@ def read_file(path: Path) -> Volume:
         instance_axis=slice_axis,
         synthetic=SYNTHETIC_NOTICE in voxels.note,
     )
-    return Volume(hu_zyx, affine, name, source, voxels.warnings + warnings)
+    return Volume(hu_zyx, affine, name, source, voxels.warnings + warnings + notes)
 
 
 def _check_affine(voxels: Voxels) -> None:
@@ -93,8 +95,7 @@ def _check_affine(voxels: Voxels) -> None:
     if not np.isfinite(voxels.affine_lps).all() or np.abs(voxels.affine_lps).max() > 1e5:
         raise VolumeError(VolumeReason.ORIENTATION, "the affine holds no usable numbers")
     spacing = spacing_of(voxels.affine_lps)
-    low, high = _PLAUSIBLE_SPACING_MM
-    if not all(low <= step <= high for step in spacing):
+    if not plausible(spacing):
         raise VolumeError(
             VolumeReason.SPACING, f"voxels of {spacing} mm (z, y, x); is the unit millimetres?"
         )

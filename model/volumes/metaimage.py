@@ -54,6 +54,11 @@ def _layout(fields: dict[str, str]) -> tuple[tuple[int, int, int], np.dtype[np.g
         raise VolumeError(VolumeReason.PIXEL_FORMAT, "ElementType: a real number is expected")
     if fields.get("headersize", "0") != "0" or not _is_true(fields.get("binarydata", "True")):
         raise VolumeError(VolumeReason.UNREADABLE, "HeaderSize and ASCII data are not supported")
+    scale = (fields.get(f"elementtointensityfunction{name}") for name in ("slope", "offset"))
+    if any(text is not None and text != usual for text, usual in zip(scale, "10", strict=True)):
+        raise VolumeError(VolumeReason.HU_UNKNOWN, "ElementToIntensityFunction is not supported")
+    if fields.get("distanceunits", "mm") not in ("mm", "?"):
+        raise VolumeError(VolumeReason.SPACING, "DistanceUnits: mm is expected")
     big = _is_true(fields.get("binarydatabyteordermsb", fields.get("elementbyteordermsb", "")))
     return sizes(fields.get("dimsize", ""), "DimSize"), np.dtype(
         (">" if big else "<") + _TYPES[fields["elementtype"]]

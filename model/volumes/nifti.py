@@ -161,7 +161,10 @@ def _sform(header: np.void) -> Affine:
 def _qform(header: np.void) -> Affine:
     """Method 2 of the NIfTI standard: a unit quaternion, the pixdims, and qfac."""
     b, c, d = (float(part) for part in header["quatern"])
-    a = math.sqrt(max(0.0, 1.0 - (b * b + c * c + d * d)))
+    length = b * b + c * c + d * d
+    if not length <= 1.001:
+        raise VolumeError(VolumeReason.ORIENTATION, "the quaternion of qform is longer than 1")
+    a = math.sqrt(max(0.0, 1.0 - length))
     rotation = np.array(
         [
             [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
@@ -170,6 +173,8 @@ def _qform(header: np.void) -> Affine:
         ]
     )
     pixdim = np.array(header["pixdim"], float)
+    if not (pixdim[1:4] > 0).all():
+        raise VolumeError(VolumeReason.SPACING, "qform is set but pixdim is zero or negative")
     affine = np.eye(4)
     affine[:3, :3] = rotation * pixdim[1:4]
     if pixdim[0] < 0:

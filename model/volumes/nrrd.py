@@ -90,6 +90,8 @@ def _affine(fields: dict[str, str]) -> Affine:
         raise VolumeError(
             VolumeReason.ORIENTATION, "space, space directions or space origin is not stated"
         )
+    if set(re.findall(r'"([^"]*)"', fields.get("space units", ""))) - {"mm", ""}:
+        raise VolumeError(VolumeReason.SPACING, "space units: millimetres are expected")
     vectors = re.findall(r"\(([^)]*)\)", fields["space directions"])
     if len(vectors) != 3:
         raise VolumeError(VolumeReason.PIXEL_FORMAT, "space directions: three are expected")

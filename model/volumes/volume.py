@@ -1,5 +1,6 @@
 """A volume that can be trusted, where it came from, and the refusal when there is none."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -10,6 +11,8 @@ from configs.contracts import InputError
 
 PADDING_HU = -1024
 """What stands where the scanner measured nothing, and beyond the edge of a volume."""
+
+_PLAUSIBLE_SPACING_MM = (0.05, 20.0)
 
 HuArray = NDArray[np.int16]
 Affine = NDArray[np.float64]
@@ -116,6 +119,12 @@ class Volume:
     def spacing_mm_zyx(self) -> tuple[float, float, float]:
         """Distance between neighbouring voxel centres along z, y and x."""
         return spacing_of(self.affine_lps)
+
+
+def plausible(spacing_mm: Iterable[float]) -> bool:
+    """Whether a CT may have such pixels and steps: 0.05 to 20 mm."""
+    low, high = _PLAUSIBLE_SPACING_MM
+    return all(low <= millimetres <= high for millimetres in spacing_mm)
 
 
 def spacing_of(affine_lps: Affine) -> tuple[float, float, float]:
