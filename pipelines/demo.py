@@ -32,7 +32,7 @@ class Scale:
     test: float
 
 
-FULL = Scale(studies=420, recipe="demo", validation=0.12, test=0.22)
+FULL = Scale(studies=420, recipe="demo", validation=0.15, test=0.22)
 QUICK = Scale(studies=40, recipe="quick", validation=0.25, test=0.3)
 
 

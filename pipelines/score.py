@@ -74,7 +74,7 @@ def score(
     convention = convention or convention_of(labels)
     coding = coding_of(convention)
     predicted = read_label_values(labels_file(labels))
-    truth = read_label_values(gold, id_column, list(predicted.frame.columns))
+    truth = read_label_values(labels_file(gold), id_column, list(predicted.frame.columns))
     other = None if against is None else read_label_values(labels_file(against))
     matched = match(predicted, truth, other, errata, coding)
     done = _measure(matched, with_errata=errata is not None, resamples=resamples, seed=seed)
