@@ -13,6 +13,8 @@ from model.volumes.dicom_pixels import FileContent, to_hu
 _MINOR_SHARE = 0.25
 _SAME_DIRECTION = 0.05  # planes whose cosines differ by less belong to one stack
 _SHORTEST_STACK = 3
+_LONG_PAUSE_S = 2.0
+_LONG_PAUSE_RATIO = 4.0
 
 _TELLS: tuple[Callable[[Slice], Hashable], ...] = (
     lambda plane: plane.acquisition,
@@ -105,14 +107,24 @@ def _disentangled(planes: list[Slice]) -> list[list[Slice]]:
     Two phases half a step apart look like one stack of half the step. Consecutive acquisitions,
     as a table that moves between rotations makes them, do not reach into each other.
     """
-    for tell in _TELLS:
-        groups = _split(planes, tell)
+    splits = [_split(planes, tell) for tell in _TELLS] + [_by_long_pause(planes)]
+    for groups in splits:
         if len(groups) == 1 or min(map(len, groups)) < _SHORTEST_STACK:
             continue
         spans = sorted(_span(group, planes) for group in groups)
         if any(after[0] < before[1] for before, after in pairwise(spans)):
             return groups
     return [planes]
+
+
+def _by_long_pause(planes: list[Slice]) -> list[list[Slice]]:
+    """Split at a pause far longer than any other, such as between two phases."""
+    if any(plane.seconds is None for plane in planes):
+        return [planes]
+    *others, longest = sorted(np.diff(sorted(plane.seconds or 0.0 for plane in planes))) or [0.0]
+    if longest < _LONG_PAUSE_S or longest < _LONG_PAUSE_RATIO * max(others, default=0.0):
+        return [planes]
+    return _by_time(planes, 2)
 
 
 def _span(group: list[Slice], planes: list[Slice]) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from model.volumes.find import Candidate, Survey
 from model.volumes.selection import rank
 
 NOT_CHOSEN = "other series of a scan (--all-series keeps them)"
+CONVERSION = "volume file in the folder of a DICOM series"
 NOT_NAMED = "series that was not named"
 
 
@@ -20,7 +21,7 @@ def choose(
     Of the DICOM series of one study the first by `selection.rank` is taken; a volume file is one
     reconstruction by itself. Raises InputError when a named series is not there.
     """
-    candidates = survey.candidates
+    candidates = _without_conversions(survey)
     if series:
         found = {item.series_uid for item in survey.candidates}
         found |= {item.series_uid for item in survey.refused}
@@ -41,6 +42,19 @@ def choose(
     chosen = tuple(item for item in candidates if item.part is None or id(item) in best)
     _leave_out(survey, NOT_CHOSEN, len(candidates) - len(chosen))
     return chosen
+
+
+def _without_conversions(survey: Survey) -> tuple[Candidate, ...]:
+    """Leave out volume files that lie among DICOM slices: copies of the scan, or masks of it.
+
+    Their names would make another patient of the same person, who could then be in two splits.
+    """
+    folders = {
+        plane.file.path.parent for c in survey.candidates if c.part for plane in c.part.planes
+    }
+    kept = tuple(c for c in survey.candidates if c.part or c.path.parent not in folders)
+    _leave_out(survey, CONVERSION, len(survey.candidates) - len(kept))
+    return kept
 
 
 def _best(items: list[Candidate]) -> Candidate:

@@ -143,6 +143,16 @@ def test_of_a_scan_s_series_the_best_is_kept_unless_all_or_one_is_asked_for(tmp_
         prepare(tmp_path / "scans", out=tmp_path / "x", series=[soft], all_series=True)
 
 
+def test_a_conversion_beside_its_dicom_slices_is_no_second_patient(tmp_path: Path) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    save(chest_series("P1", "A1"), tmp_path / "scans" / "one")
+    image = nibabel.Nifti1Image(CHEST.transpose(2, 1, 0), np.diag([-5.0, -5.0, 5.0, 1.0]))
+    nibabel.save(image, tmp_path / "scans" / "one" / "converted.nii.gz")
+    summary = prepare(tmp_path / "scans", out=tmp_path / "store", quiet=True, all_series=True)
+    assert (summary.volumes, summary.patients) == (1, 1)
+    assert any("volume file in the folder" in what for what in summary.left_out)
+
+
 def test_a_dry_run_tells_disk_and_time_and_writes_nothing(archive: Path, tmp_path: Path) -> None:
     expected = prepare(archive, out=tmp_path / "store", dry_run=True, quiet=True)
     assert not (tmp_path / "store").exists()

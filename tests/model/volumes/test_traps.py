@@ -71,6 +71,22 @@ def test_two_phases_half_a_step_apart_are_not_one_stack(
     assert any("2 reconstructions or phases" in text for text in volume.warnings)
 
 
+def test_two_phases_that_only_the_time_tells_apart_are_not_one_stack(tmp_path: Path) -> None:
+    series = half_a_step_apart()
+    for number, ds in enumerate(series):
+        ds.AcquisitionTime = f"1010{number % 16 + 30 * (number >= 16):02d}.5"
+    volume = read(series, tmp_path)
+    assert volume.spacing_mm_zyx[0] == pytest.approx(5)
+    assert any("2 reconstructions or phases" in text for text in volume.warnings)
+
+
+def test_a_breath_between_two_table_positions_splits_nothing(tmp_path: Path) -> None:
+    series = make_series(Plan())
+    for number, ds in enumerate(series):
+        ds.AcquisitionTime = f"1010{number + 30 * (number >= 8):02d}.5"
+    assert read(series, tmp_path).hu_zyx.shape[0] == 16
+
+
 def _with(volume: Volume, hu_zyx: np.ndarray) -> Volume:
     return Volume(hu_zyx, volume.affine_lps, "", volume.source)
 
