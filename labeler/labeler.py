@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 from configs.anatomy import load_anatomy
 from configs.contracts import Existence, Temporality
@@ -26,13 +26,16 @@ _OTHER_SECTION = {FINDINGS: IMPRESSION, IMPRESSION: FINDINGS}
 
 
 class _Read(NamedTuple):
-    """A sentence as it is remembered: all that does not depend on where it stands."""
+    """A sentence as it is remembered: few objects, for there are many, and all outlive their use.
 
-    facts: tuple[tuple[int, int, tuple[Any, ...]], ...]
-    """Of each fact its start and end in the sentence, and its columns from `text` on."""
+    The garbage collector walks over each; tuples of plain values it leaves out.
+    """
+
+    facts: tuple[Fact, ...]
+    """With offsets counted from the sentence's own start."""
     weights: tuple[Weight, ...]
-    affirmed: frozenset[_Place]
-    denied: frozenset[_Place]
+    affirmed: tuple[_Place, ...]
+    denied: tuple[_Place, ...]
     place: str | None
     by_reference: bool
     no_contrast: bool
@@ -43,14 +46,13 @@ class _Read(NamedTuple):
     def of(cls, read: SentenceFacts, convention: CompiledConvention) -> Self:
         if not read.facts:
             place, by_reference, no_contrast = read.place, read.by_reference, read.no_contrast
-            nothing: frozenset[_Place] = frozenset()
-            return cls((), (), nothing, nothing, place, by_reference, no_contrast, limited=False)
+            return cls((), (), (), (), place, by_reference, no_contrast, limited=False)
         stated = [fact for fact in read.facts if _is_statement(fact)]
         return cls(
-            tuple((fact.start, fact.end, fact[4:]) for fact in read.facts),
-            tuple(weight for fact in read.facts for weight in convention.weights(fact)),
-            frozenset(_place(fact) for fact in stated if fact.existence is Existence.PRESENT),
-            frozenset(_place(fact) for fact in stated if fact.existence is Existence.ABSENT),
+            read.facts,
+            tuple([weight for fact in read.facts for weight in convention.weights(fact)]),
+            tuple([_place(fact) for fact in stated if fact.existence is Existence.PRESENT]),
+            tuple([_place(fact) for fact in stated if fact.existence is Existence.ABSENT]),
             read.place,
             read.by_reference,
             read.no_contrast,
@@ -112,12 +114,12 @@ class Labeler:
             no_contrast = no_contrast or read.no_contrast
             limited = limited or read.limited
             if read.facts:
-                for first, last, rest in read.facts:
-                    placed = section, number, first + start, last + start
-                    facts.append(new(Fact, placed + rest))
+                for fact in read.facts:
+                    placed = section, number, fact[2] + start, fact[3] + start
+                    facts.append(new(Fact, placed + fact[4:]))
                 weights += read.weights
-                affirmed |= read.affirmed
-                denied |= read.denied
+                affirmed.update(read.affirmed)
+                denied.update(read.denied)
         if no_contrast or limited:
             facts = self._judgeable.adjusted(facts, no_contrast=no_contrast)
             weights = [weight for fact in facts for weight in self._convention.weights(fact)]
