@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from configs.files import IdKey
     from model.volumes.find import Header, Survey
     from model.volumes.store import Store
-    from pipelines.preparing.estimate import PrepareEstimate
     from pipelines.preparing.work import Task
     from pipelines.running.run import Rejected, Run
 
@@ -154,6 +153,32 @@ class PrepareSummary:
         if self.left_out:
             listing = ", ".join(f"{count:,} {kind}" for kind, count in self.left_out.items())
             results.print(f"left out: {listing}")
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareEstimate:
+    """Disk and time for the volumes that an archive promises; measured on `sampled` of them."""
+
+    volumes: int
+    refused: int
+    sampled: int
+    sample_kept: int
+    store_bytes: int
+    seconds_one_worker: float
+
+    def show(self) -> None:
+        """Print it for people."""
+        from pipelines.running.progress import results
+
+        minutes = self.seconds_one_worker / 60
+        results.print(
+            f"{self.volumes:,} volumes to prepare, {self.refused:,} series refused by their "
+            f"headers; of {self.sampled} tried, {self.sample_kept} would be kept"
+        )
+        results.print(
+            f"about {self.store_bytes / 1e6:,.0f} MB of store and {minutes:,.1f} minutes of one "
+            "core; nothing was written"
+        )
 
 
 def _reasons(rejected: "list[Rejected]") -> str:

@@ -2,40 +2,15 @@
 
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from configs.profile import Profile
 from model.volumes.find import Candidate, Survey
 from model.volumes.store import Store, VolumeIds
+from pipelines.prepare import PrepareEstimate
 from pipelines.preparing.work import Task, prepare_one
-from pipelines.running.progress import results
 
 _SAMPLE = 8
-
-
-@dataclass(frozen=True, slots=True)
-class PrepareEstimate:
-    """Disk and time for the volumes that an archive promises; measured on `sampled` of them."""
-
-    volumes: int
-    refused: int
-    sampled: int
-    sample_kept: int
-    store_bytes: int
-    seconds_one_worker: float
-
-    def show(self) -> None:
-        """Print it for people."""
-        minutes = self.seconds_one_worker / 60
-        results.print(
-            f"{self.volumes:,} volumes to prepare, {self.refused:,} series refused by their "
-            f"headers; of {self.sampled} tried, {self.sample_kept} would be kept"
-        )
-        results.print(
-            f"about {self.store_bytes / 1e6:,.0f} MB of store and {minutes:,.1f} minutes of one "
-            "core; nothing was written"
-        )
 
 
 def estimate(

@@ -153,6 +153,17 @@ def test_a_conversion_beside_its_dicom_slices_is_no_second_patient(tmp_path: Pat
     assert any("volume file in the folder" in what for what in summary.left_out)
 
 
+def test_the_command_line_takes_every_option(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from pipelines.cli import app
+
+    line = ["prepare", str(archive), "--out", str(tmp_path / "store"), "--all-series", "--dry-run"]
+    app(line, result_action="return_value")
+    assert "nothing was written" in capsys.readouterr().out
+    assert not (tmp_path / "store").exists()
+
+
 def test_a_dry_run_tells_disk_and_time_and_writes_nothing(archive: Path, tmp_path: Path) -> None:
     expected = prepare(archive, out=tmp_path / "store", dry_run=True, quiet=True)
     assert not (tmp_path / "store").exists()
