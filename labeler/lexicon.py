@@ -14,6 +14,9 @@ from configs.phrase import Element, Literal, Phrase, compile_phrase
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
+_FEW = 4  # keys that are sooner looked up one by one than intersected
+
+
 class HitKind(IntEnum):
     """What a phrase belongs to; also its place in `Hits`."""
 
@@ -131,8 +134,8 @@ class Lexicon:
         unsorted = set()
         for needs, keys, matcher, kind, item in candidates:
             if needs & present == needs:
-                for key in keys.intersection(starts):
-                    for start in starts[key]:
+                for key in keys if len(keys) < _FEW else keys.intersection(starts):
+                    for start in starts.get(key, ()):
                         if match := matcher(lowered, start):
                             found[kind].append(new(Hit, (start, match.end(), item)))
                             unsorted.add(kind)
