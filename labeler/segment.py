@@ -66,9 +66,9 @@ class Segmenter:
         """The section that a lower-cased header opens, or None where it names something else."""
         return self._sections.get(header)
 
-    def findings_follow(self, text: str, position: int) -> bool:
-        """Whether a header of findings still comes."""
-        return self._findings_header.search(text, position) is not None
+    def last_findings(self, text: str) -> int:
+        """Where the last header of findings begins; -1 where there is none."""
+        return max((match.start() for match in self._findings_header.finditer(text)), default=-1)
 
 
 class _Walk:
@@ -82,6 +82,7 @@ class _Walk:
         self._return_to: str | None = None  # the section to go back to after "History: ..."
         self._return_at = -1  # where: a line's end, or -1 after one sentence
         self._headed = False
+        self._last_findings: int | None = None
         self._start = 0
         for boundary in _BOUNDARY.finditer(text):
             mark, end = text[boundary.start()], boundary.end()
@@ -118,9 +119,9 @@ class _Walk:
             if header.isupper() or _opens_line(self._text, self._start, header):
                 self._topic = header.lower()  # and stays in its sentence: "Pneumothorax: none."
             return
-        passing = section not in EVIDENCE_SECTIONS and not self._segmenter.findings_follow(
-            self._text, end
-        )
+        if self._last_findings is None:  # once a report, however many headers it has
+            self._last_findings = self._segmenter.last_findings(self._text)
+        passing = section not in EVIDENCE_SECTIONS and self._last_findings < end
         if passing:
             self._return_to = self._section if self._return_to is None else self._return_to
             self._return_at = self._text.find("\n", end)
