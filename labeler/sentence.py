@@ -1,5 +1,6 @@
 """One sentence to facts: mentions, each with its place, context and attributes."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 from configs.anatomy import Anatomy
@@ -91,7 +92,7 @@ class SentenceReader:
 
     def _narrowest(self, placed: list[tuple[Hit, str | None]]) -> list[tuple[Hit, str | None]]:
         """Without the broader findings that share words with a narrower one."""
-        if len(placed) < 2:
+        if all(one[1] <= following[0] for (one, _), (following, _) in pairwise(placed)):
             return placed
         return [
             (mention, place)
