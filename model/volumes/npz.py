@@ -6,6 +6,7 @@ anything that is not laid out so is refused.
 """
 
 import math
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -35,7 +36,7 @@ def read(path: Path) -> Voxels:
             check_claim(path, archive.getinfo(_MEMBER).file_size, compressed=True)
             with archive.open(_MEMBER) as stream:
                 values = _read_array(path, stream)
-    except (zipfile.BadZipFile, zlib.error):
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OverflowError):
         raise VolumeError(
             VolumeReason.CHECKSUM, "the archive is damaged or no .npz; fetch the file again"
         ) from None
@@ -53,7 +54,9 @@ def _read_array(path: Path, stream: IO[bytes]) -> np.ndarray:
             (2, 0): np.lib.format.read_array_header_2_0,
         }[version]
         shape, by_column, dtype = read_header(stream, max_header_size=_MAX_HEADER)
-    except (ValueError, KeyError, EOFError):
+    except (zipfile.BadZipFile, zlib.error):
+        raise
+    except Exception:  # whatever NumPy's header parser meets in a damaged file
         raise VolumeError(VolumeReason.UNREADABLE, "the array's header cannot be read") from None
     if dtype.kind != "i" or dtype.itemsize != 2 or by_column or len(shape) != 3:
         raise VolumeError(

@@ -102,6 +102,14 @@ def test_an_npz_that_promises_another_size_is_refused(tmp_path: Path) -> None:
         assert refused(tmp_path / "x.npz") is reason
 
 
+def test_an_npz_with_a_header_that_does_not_end_is_refused(tmp_path: Path) -> None:
+    for text in (b"{'shape': (1, 300, 300L", b"{'shape': (1, \0", b"[" * 100):
+        content = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text
+        with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+            archive.writestr("ct.npy", content)
+        assert refused(tmp_path / "x.npz") is R.UNREADABLE
+
+
 # --- GIPL
 
 
