@@ -13,6 +13,8 @@ def numbers(text: str, count: int, what: str) -> np.ndarray:
         values = [float(part) for part in text.replace(",", " ").split()]
     except ValueError:
         values = []
+    if "_" in text or not text.isascii():
+        values = []  # Python reads "1_0" as ten
     if len(values) != count or not all(map(math.isfinite, values)):
         raise VolumeError(VolumeReason.UNREADABLE, f"{what}: {count} numbers are expected")
     return np.array(values)
@@ -20,7 +22,7 @@ def numbers(text: str, count: int, what: str) -> np.ndarray:
 
 def sizes(text: str, what: str) -> tuple[int, int, int]:
     """Three sizes, fastest first; raises VolumeError PIXEL_FORMAT otherwise."""
-    parts = text.split()
+    parts = text.split() if text.isascii() else []  # "²" is a digit to Python
     if len(parts) != 3 or not all(part.isdigit() and 0 < int(part) <= 1 << 15 for part in parts):
         raise VolumeError(VolumeReason.PIXEL_FORMAT, f"{what}: three sizes are expected")
     i, j, k = map(int, parts)

@@ -343,6 +343,24 @@ def test_a_metaimage_whose_axes_readers_read_apart_is_refused(
     assert refused(path) is reason
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("sizes: 11 9 7", "sizes: 11 9 \u00b2", R.PIXEL_FORMAT),
+        ("space origin: (-30", "space origin: (-3_0", R.UNREADABLE),
+    ],
+)
+def test_numbers_that_only_python_reads_are_refused(
+    old: str, new: str, reason: VolumeReason, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.nrrd"
+    sitk.WriteImage(itk_image(), str(path))
+    content = path.read_bytes()
+    assert old.encode() in content
+    path.write_bytes(content.replace(old.encode(), new.encode("latin-1")))
+    assert refused(path) is reason
+
+
 def test_nrrd_in_ras_and_without_space(tmp_path: Path) -> None:
     path = tmp_path / "x.nrrd"
     sitk.WriteImage(itk_image(), str(path))
