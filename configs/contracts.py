@@ -23,6 +23,7 @@ class ExitCode(IntEnum):
     DONE = 0
     BUG = 1
     INPUT = 2
+    INTERRUPTED = 130
 
 
 class InputError(Exception):

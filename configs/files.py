@@ -90,6 +90,21 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
         raise InputError(f"{path}: not a Parquet table ({first_line(error)})") from None
 
 
+def finished_table(path: Path, name: str) -> Path:
+    """The table `name` in a verb's output folder, or `path` itself where it is the table.
+
+    Raises InputError for an output folder without `run.json`: the run that made it was cut short.
+    """
+    if not (path / name).exists():
+        return path
+    if not (path / "run.json").exists():
+        raise InputError(
+            f"{path}: has no run.json, so its run was cut short or is still at work; "
+            f"run it again, or name {path / name} itself"
+        )
+    return path / name
+
+
 def first_line(error: Exception) -> str:
     """What another library's exception says, fit for one line."""
     return (str(error).splitlines() or [""])[0][:200]

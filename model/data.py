@@ -40,7 +40,7 @@ def read_labels(path: Path) -> pd.DataFrame:
     `path` is the table or the output folder of `chestct label`. Raises InputError when a report
     stands twice or a value is none of 1, 0, -1 and blank.
     """
-    table = path / "labels.parquet" if (path / "labels.parquet").exists() else path
+    table = files.finished_table(path, "labels.parquet")
     frame = files.read_table(table).to_pandas()
     if "report_id" not in frame.columns or len(frame.columns) < 2:
         raise InputError(f"{table}: needs report_id and at least one label column")
@@ -61,7 +61,7 @@ def read_parts(cohort: Path, labels: pd.DataFrame, store: Store) -> dict[Split, 
     `cohort` is the table or the output folder of `chestct cohort`. Raises InputError when a volume
     or a report is missing, or when a patient, or identical pixels, stand in two splits.
     """
-    path = cohort / "cohort.parquet" if (cohort / "cohort.parquet").exists() else cohort
+    path = files.finished_table(cohort, "cohort.parquet")
     frame = files.read_table(path, tables.COHORT.names).to_pandas()
     unknown = sorted(set(frame["split"]) - {split.value for split in Split})
     if unknown:

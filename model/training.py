@@ -124,7 +124,10 @@ def _check_parts(train: Part, validation: Part) -> None:
             raise InputError(f"the {name} split is empty; give `chestct cohort` another share")
     two_classes = (validation.values_nl == 1).any(axis=0) & (validation.values_nl == 0).any(axis=0)
     if not two_classes.any():
-        raise InputError("no label has both values in the validation split: nothing to choose by")
+        raise InputError(
+            "no label has both values in the validation split, so nothing could be "
+            "chosen by it; give `chestct cohort` a larger --validation"
+        )
     if len(set(train.scan_ids)) < 2:
         raise InputError("the train split holds one scan; training needs more")
 

@@ -1,6 +1,7 @@
 """The `chestct` command: one line a verb; its signature and docstring are its command line."""
 
 import sys
+from importlib.metadata import version
 
 import cyclopts
 
@@ -9,7 +10,9 @@ from configs.contracts import ExitCode, InputError
 app = cyclopts.App(
     name="chestct",
     help="A chest-CT abnormality classifier learnt from an archive's own reports.",
+    version=lambda: version("chestct"),
     version_flags=["--version"],
+    suppress_keyboard_interrupt=False,
     help_format="markdown",
 )
 
@@ -19,6 +22,7 @@ for verb, help_line in {
     "label": "Reports in, labels and facts out.",
     "score": "Labels against gold: precision, recall, F1 with intervals.",
     "explain": "One report with every fact and its cue marked.",
+    "dataset": "A published data set's folders, labels and reports as chestct's tables.",
     "prepare": "Scans in, a store of training-ready volumes out.",
     "cohort": "Who belongs to whom: joins labels and scans, and splits by patient.",
     "train": "Train a network on a cohort.",
@@ -37,9 +41,15 @@ def main() -> None:
         sys.exit(ExitCode.INPUT)
     except cyclopts.CycloptsError:
         sys.exit(ExitCode.INPUT)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        # A path that cannot be written or read: a full disk, a missing right, a folder for a file.
+        print(f"chestct: {error.filename}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        sys.exit(ExitCode.INPUT)
     except KeyboardInterrupt:
-        print("chestct: interrupted", file=sys.stderr)  # noqa: T201
-        sys.exit(130)
+        print("chestct: interrupted; the same command goes on or starts anew", file=sys.stderr)  # noqa: T201
+        sys.exit(ExitCode.INTERRUPTED)
 
 
 if __name__ == "__main__":

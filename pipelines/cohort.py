@@ -85,7 +85,7 @@ def cohort(
 
 
 def _read_report_ids(labels: Path) -> pd.Series:
-    path = labels / "labels.parquet" if (labels / "labels.parquet").exists() else labels
+    path = files.finished_table(labels, "labels.parquet")
     ids: pd.Series[str] = (
         files.read_table(path, ["report_id"]).column("report_id").to_pandas().astype(str)
     )

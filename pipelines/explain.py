@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from labeler import Fact, ReportLabels
 
 _LARGEST_BYTES = 4 << 20
+_TABLES = {".csv", ".tsv", ".parquet", ".jsonl", ".ndjson"}
 _STYLES = {
     "present": "bold red",
     "absent": "green",
     "uncertain": "bold yellow",
     "prior": "blue",
     "aside": "dim",
+    "scope": "cyan",
 }
 
 
@@ -47,6 +49,8 @@ def explain(
     from labeler import load_labeler
     from pipelines.running.progress import results
 
+    if report_id is None and report.suffix.lower() in _TABLES:
+        raise InputError(f"{report}: is a table; name one of its reports with --report-id")
     text = _text_file(report) if report_id is None else _from_archive(report, report_id)
     explanation = Explanation(text, load_labeler(convention).label(text), convention)
     if html is None:
@@ -125,9 +129,12 @@ class Explanation:
 
 
 def standing(fact: "Fact") -> str:
-    """In a word how a fact counts: its existence, or that it is earlier or beside the point."""
+    """In a word how a fact counts: its existence, or why it is no finding of this examination."""
     from labeler.segment import EVIDENCE_SECTIONS
+    from labeler.sentence import LIMITED_PREFIX, NORMAL_PREFIX
 
+    if fact.finding.startswith((NORMAL_PREFIX, LIMITED_PREFIX)):
+        return "scope"  # "the heart is normal" is about a place, and nothing that is present
     if fact.hypothetical or fact.experiencer != "patient" or fact.section not in EVIDENCE_SECTIONS:
         return "aside"
     if fact.temporality is Temporality.PRIOR and fact.existence is not Existence.ABSENT:

@@ -24,6 +24,7 @@ _PAGE = """\
   .uncertain { background: #d9a30055; border-color: #d9a300; }
   .prior { background: #3a6fd833; border-color: #3a6fd8; }
   .aside { background: #8883; border-color: #888; }
+  .scope { border-color: #2a9db0; }
   table { border-collapse: collapse; width: 100%; margin: 1rem 0; font-size: .9rem; }
   th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #8884;
            vertical-align: top; }
@@ -32,7 +33,7 @@ _PAGE = """\
 </head>
 <body>
 <h1>Report, explained</h1>
-<p class="key">{% for name in ["present", "absent", "uncertain", "prior", "aside"] %}\
+<p class="key">{% for name in ["present", "absent", "uncertain", "prior", "scope", "aside"] %}\
 <mark class="{{ name }}">{{ name }}</mark>{% endfor %}</p>
 <div class="report">{% for piece in pieces %}{% if piece.kind %}\
 <mark class="{{ piece.kind }}" title="{{ piece.about }}">{{ piece.text }}</mark>\

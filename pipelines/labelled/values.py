@@ -29,8 +29,8 @@ class LabelValues:
 
 def labels_file(path: Path) -> Path:
     """The table itself, where the output folder of `label` may be given for it."""
-    inside = path / "labels.parquet"
-    if inside.exists():
+    inside = files.finished_table(path, "labels.parquet")
+    if inside != path:
         return inside
     if path.is_dir() and not list(path.glob("*.parquet")):
         raise InputError(f"{path}: no labels.parquet here; give the output folder of chestct label")

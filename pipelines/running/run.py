@@ -58,8 +58,17 @@ class Run:
             raise InputError(f"{self.out}: is a file; --out names a folder") from None
         except PermissionError:
             raise InputError(f"{self.out}: cannot be written; choose another --out") from None
-        (self.out / "run.json").unlink(missing_ok=True)
+        self._take_folder()
         return self
+
+    def _take_folder(self) -> None:
+        """Replace an earlier run of the same verb; another verb's results are left alone."""
+        record = self.out / "run.json"
+        if record.exists():
+            verb = files.read_json(record).get("verb")
+            if verb != self.verb:
+                raise InputError(f"{self.out}: holds the results of `{verb}`; choose another --out")
+            record.unlink()
 
     def reject(self, id: str, stage: Stage, reason: str, detail: str) -> None:  # noqa: A002
         """Set a record aside; the run goes on."""

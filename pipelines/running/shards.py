@@ -15,6 +15,8 @@ Record = TypeVar("Record")
 Result = TypeVar("Result")
 
 _AHEAD_PER_WORKER = 4  # bounds what waits in memory when writing is slower than computing
+_LOOK_SECONDS = 1.0  # how often a wait looks whether anybody is still working
+_LOOKS_WITHOUT_WORKERS = 30  # they need some seconds to start, many on a busy machine
 
 
 def usable_cores() -> int:
@@ -41,27 +43,41 @@ def map_records(
 
 @contextmanager
 def _local_cluster(workers: int) -> Iterator[Any]:
-    """Dask workers on this machine, each a Python of its own that this process started.
+    """A scheduler in this process, and Dask workers that are each a Python of its own.
 
     Subprocesses rather than multiprocessing, so that a notebook or a script read from standard
-    input can be the parent. Safe path: a folder called `model` where the user stands is not ours.
+    input can be the parent. The scheduler lives here, so that Ctrl-C, which a terminal sends to
+    the whole group, may end the workers but never the one who must notice it.
     """
-    from distributed import SubprocessCluster
+    from distributed import Scheduler, SpecCluster
+    from distributed.deploy.subprocess import SubprocessWorker
 
-    changed = {"PYTHONSAFEPATH": "1", "DASK_LOGGING__DISTRIBUTED": "critical"}
+    options = {"host": "127.0.0.1", "dashboard_address": None, "dashboard": False}
+    worker = {
+        "cls": SubprocessWorker,
+        "options": {
+            "worker_class": "distributed.Worker",
+            "worker_kwargs": {"nthreads": 1, "host": "127.0.0.1", "memory_limit": 0},
+        },
+    }
+    with (
+        _environment(PYTHONSAFEPATH="1", DASK_LOGGING__DISTRIBUTED="critical"),
+        SpecCluster(
+            scheduler={"cls": Scheduler, "options": options},
+            workers=dict.fromkeys(range(workers), worker),
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+    ):
+        yield cluster
+
+
+@contextmanager
+def _environment(**changed: str) -> Iterator[None]:
+    """Variables for the children that start meanwhile: a folder called `model` is not ours."""
     before = {name: os.environ.get(name) for name in changed}
     os.environ.update(changed)
     try:
-        with SubprocessCluster(
-            host="127.0.0.1",
-            dashboard_address=":0",
-            worker_class="distributed.Worker",
-            n_workers=workers,
-            threads_per_worker=1,
-            worker_kwargs={"memory_limit": 0},
-            silence_logs=logging.CRITICAL,
-        ) as cluster:
-            yield cluster
+        yield
     finally:
         for name, value in before.items():
             if value is None:
@@ -77,6 +93,21 @@ def _in_order(
     for record in records:
         waiting.append(client.submit(function, record, pure=False))
         if len(waiting) >= ahead:
-            yield waiting.popleft().result()
+            yield _wait(client, waiting.popleft())
     while waiting:
-        yield waiting.popleft().result()
+        yield _wait(client, waiting.popleft())
+
+
+def _wait(client: Any, future: Any) -> Any:
+    """A future's result; raises RuntimeError when no worker is left that could compute it."""
+    looks_without = 0
+    while True:
+        try:
+            return future.result(timeout=_LOOK_SECONDS)
+        except TimeoutError:
+            if future.done():  # the function itself raised it
+                raise
+            alone = not client.scheduler_info()["workers"]
+            looks_without = looks_without + 1 if alone else 0
+            if looks_without >= _LOOKS_WITHOUT_WORKERS:
+                raise RuntimeError("all worker processes died; see the system's log") from None

@@ -48,6 +48,16 @@ def test_reading_a_table_names_what_is_missing(tmp_path: Path) -> None:
         files.read_table(tmp_path / "t.parquet", ["b"])
 
 
+def test_an_unfinished_output_folder_is_not_read(tmp_path: Path) -> None:
+    table = tmp_path / "labels.parquet"
+    files.write_table(table, pa.table({"report_id": ["1"]}))
+    assert files.finished_table(table, "labels.parquet") == table
+    with pytest.raises(InputError, match=r"no run\.json"):
+        files.finished_table(tmp_path, "labels.parquet")
+    files.write_json(tmp_path / "run.json", {})
+    assert files.finished_table(tmp_path, "labels.parquet") == table
+
+
 @given(st.text(min_size=1, max_size=400))
 def test_any_identifier_becomes_a_name_that_stays_in_its_folder(identifier: str) -> None:
     name = files.safe_name(identifier)

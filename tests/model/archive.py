@@ -58,6 +58,7 @@ def write_labels(folder: Path, frame: pd.DataFrame) -> None:
         folder / "labels.parquet",
         pa.Table.from_pandas(frame, schema=schema, preserve_index=False),
     )
+    files.write_json(folder / "run.json", {"verb": "label"})
 
 
 def write_cohort(folder: Path, frame: pd.DataFrame) -> None:
@@ -66,3 +67,4 @@ def write_cohort(folder: Path, frame: pd.DataFrame) -> None:
         folder / "cohort.parquet",
         pa.Table.from_pandas(frame, schema=tables.COHORT, preserve_index=False),
     )
+    files.write_json(folder / "run.json", {"verb": "cohort"})

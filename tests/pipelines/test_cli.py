@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -29,12 +30,28 @@ def test_help_lists_every_verb_and_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", ["demo", "label", "score", "prepare", "cohort", "train", "evaluate", "report"]
+    "verb",
+    [
+        "demo",
+        "label",
+        "score",
+        "explain",
+        "dataset",
+        "prepare",
+        "cohort",
+        "train",
+        "evaluate",
+        "report",
+    ],
 )
 def test_each_verb_explains_its_options(verb: str) -> None:
     shown = chestct(verb, "--help")
     assert shown.returncode == 0, shown.stderr
-    assert "--out" in shown.stdout
+    assert "Parameters" in shown.stdout
+
+
+def test_the_version_is_the_package_s() -> None:
+    assert chestct("--version").stdout.strip() == version("chestct")
 
 
 @pytest.mark.parametrize(

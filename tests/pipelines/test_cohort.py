@@ -47,6 +47,7 @@ def write_labels(path: Path, *report_ids: str) -> Path:
     schema = tables.labels_schema(["Lung nodule"])
     columns = {"report_id": list(report_ids), "Lung nodule": [1] * len(report_ids)}
     files.write_table(path / "labels.parquet", pa.table(columns, schema=schema))
+    files.write_json(path / "run.json", {"verb": "label"})
     return path
 
 

@@ -32,6 +32,14 @@ def test_a_failed_run_is_not_recorded_as_done(tmp_path: Path) -> None:
     assert not (tmp_path / "run.json").exists()
 
 
+def test_another_verb_s_results_are_left_alone(tmp_path: Path) -> None:
+    with Run("label", tmp_path):
+        pass
+    with pytest.raises(InputError, match="results of `label`"), Run("prepare", tmp_path):
+        pass
+    assert files.read_json(tmp_path / "run.json")["verb"] == "label"
+
+
 def test_missing_inputs_and_a_file_as_output_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"), Run("x", tmp_path, {"a": tmp_path / "b"}):
         pass
