@@ -52,6 +52,8 @@ def _local_cluster(workers: int) -> Iterator[Any]:
     from distributed import Scheduler, SpecCluster
     from distributed.deploy.subprocess import SubprocessWorker
 
+    # Left so: connections that close later would still write to the user's terminal.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     options = {"host": "127.0.0.1", "dashboard_address": None, "dashboard": False}
     worker = {
         "cls": SubprocessWorker,
