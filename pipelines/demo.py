@@ -79,6 +79,7 @@ def demo(
         metrics = _learn(out, scale, seed, stages, quiet=quiet)
         with stages.timed("report one scan"):
             page = _report(out, cases, quiet=quiet)
+        _mark(out)
         run.facts["stage_seconds"] = {name: round(s, 1) for name, s in stages.seconds.items()}
         run.facts["synthetic"] = SYNTHETIC_NOTICE
     _print_table(stages, score, metrics, page, quick=quick)
@@ -96,6 +97,12 @@ def _claim(out: Path) -> None:
         raise InputError(f"{out}: is a file; --out names a folder")
     out.mkdir(parents=True, exist_ok=True)
     (out / _MARKER).write_text(SYNTHETIC_NOTICE + "\n", encoding="utf-8")
+
+
+def _mark(out: Path) -> None:
+    """Say in every folder that its content is synthetic: folders are copied, and then stand alone."""
+    for folder in (path for path in out.iterdir() if path.is_dir()):
+        (folder / _MARKER).write_text(SYNTHETIC_NOTICE + "\n", encoding="utf-8")
 
 
 def _check_space(out: Path, studies: int) -> None:
