@@ -100,7 +100,7 @@ def _claim(out: Path) -> None:
 
 
 def _mark(out: Path) -> None:
-    """Say in every folder that its content is synthetic: folders are copied, and then stand alone."""
+    """Say so in every folder: folders are copied, and then stand alone."""
     for folder in (path for path in out.iterdir() if path.is_dir()):
         (folder / _MARKER).write_text(SYNTHETIC_NOTICE + "\n", encoding="utf-8")
 
