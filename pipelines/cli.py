@@ -45,7 +45,8 @@ def main() -> None:
         if error.filename is None:
             raise
         # A path that cannot be written or read: a full disk, a missing right, a folder for a file.
-        print(f"chestct: {error.filename}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        place = error.filename2 or error.filename  # of a rename, the target
+        print(f"chestct: {place}: {error.strerror}", file=sys.stderr)  # noqa: T201
         sys.exit(ExitCode.INPUT)
     except KeyboardInterrupt:
         print("chestct: interrupted; the same command goes on or starts anew", file=sys.stderr)  # noqa: T201
