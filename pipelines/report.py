@@ -1,9 +1,5 @@
-"""`chestct report`: one scan's probabilities with their evidence, as JSON and as one HTML page."""
+"""`chestct report`: one scan's probabilities with their evidence, in the forms that are asked for."""
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,16 +7,15 @@ from rich.table import Table
 
 from configs import files
 from configs.contracts import InputError, Stage
-from pipelines.rendering import wording
-from pipelines.rendering.content import Decision, Remark, ScanReport, Status, percent
-from pipelines.running.progress import results
+from pipelines.rendering import forms, wording
+from pipelines.rendering.content import Decision, ScanReport, percent
+from pipelines.rendering.forms import Form
+from pipelines.running.progress import messages, results
 from pipelines.running.run import Run
 
 if TYPE_CHECKING:
-    from model.bundle import Bundle
-    from pipelines.rendering.pictures import Pictures
+    from pipelines.rendering.reading import Clock, Reading
 
-_JSON, _HTML = "report.json", "report.html"
 _MOST_PRINTED = 8
 
 
@@ -29,16 +24,19 @@ def report(
     *,
     model: Path,
     out: Path,
+    form: str = "json,html",
     series: str | None = None,
+    report_text: Path | None = None,
+    report_id: str | None = None,
     identified: bool = False,
     timings: bool = False,
     quiet: bool = False,
 ) -> ScanReport:
     """Read one scan with a bundle, and write what it says and where it looked.
 
-    Writes report.json, report.html, rejected.parquet and run.json. A scan that is no readable
-    chest CT gets a report with the reasons and without any probability, and InputError (exit
-    code 2) is raised after it is written.
+    Writes report.json, report.html and whatever form is asked for, rejected.parquet and run.json.
+    A scan that is no readable chest CT gets a report with the reasons and without any
+    probability, and InputError (exit code 2) is raised after it is written.
 
     Parameters
     ----------
@@ -48,8 +46,16 @@ def report(
         A bundle's folder.
     out
         Folder for the report.
+    form
+        Any of json, html, pdf and dicom, separated by commas. A form whose extra is not installed
+        is named and left out.
     series
         Series instance UID, where the folder holds several.
+    report_text
+        The radiologist's own report: a .txt file, or an archive with --report-id. What it says is
+        set against what the network says, and its text stands in the output.
+    report_id
+        The report's identifier in the archive.
     identified
         Write patient id, accession, date, sex, age and UIDs; without it UIDs are hashed and the
         rest is left out.
@@ -58,80 +64,66 @@ def report(
     quiet
         Print nothing.
     """
-    clock = _Clock()
-    config = {"series": series, "identified": identified}
-    with Run("report", out, {"scan": scan, "model": model}, config) as run:
-        for stale in (_JSON, _HTML):  # never another scan's numbers beside this scan's refusal
-            (out / stale).unlink(missing_ok=True)
+    wanted = _writable(forms.chosen(form), quiet=quiet)
+    config = {"form": [f.value for f in wanted], "series": series, "identified": identified}
+    inputs = {"scan": scan, "model": model} | ({"text": report_text} if report_text else {})
+    with Run("report", out, inputs, config) as run:
+        for stale in ("json", "html", "pdf"):  # never another scan's numbers beside a refusal
+            (out / f"report.{stale}").unlink(missing_ok=True)
+        from pipelines.rendering.reading import Clock, read_scan
+
+        clock = Clock()
         with clock.stage("load model"):
             from model import bundle as bundles
 
             bundle = bundles.load(model)
-        content, pictures = _read(scan, series, bundle, model, clock, identified=identified)
-        with clock.stage("write"):
-            from pipelines.rendering.html import render
-
-            files.write_json(out / _JSON, content.model_dump(mode="json"))
-            files.write_text(out / _HTML, render(content, pictures))
+        reading = read_scan(scan, bundle, model, series=series, identified=identified, clock=clock)
+        _write(reading, wanted, out, clock)
+        content = reading.content
         run.facts["stage_seconds"] = {name: round(s, 3) for name, s in clock.seconds.items()}
         run.counts["findings"] = len(content.findings)
         for reason in content.quality.reasons:
             run.reject(content.scan.series or "scan", Stage.READ, reason.code, reason.meaning)
-    if content.status is Status.REFUSED:
+    if reading.refused:
         first = content.quality.reasons[0]
-        raise InputError(f"{scan}: not read: {first.code}: {first.meaning} (see {out / _HTML})")
+        raise InputError(f"{scan}: not read: {first.code}: {first.meaning} (see {out})")
     if not quiet:
         _print(content, out, clock if timings else None)
     return content
 
 
-def _read(
-    scan: Path,
-    series: str | None,
-    bundle: "Bundle",
-    model: Path,
-    clock: "_Clock",
-    *,
-    identified: bool,
-) -> tuple[ScanReport, "Pictures | None"]:
-    """The content, and the pictures unless the scan is refused."""
-    from model.volumes import VolumeError, assess, read_volume
-    from model.volumes.anatomy import find_anatomy
-    from model.volumes.preprocess import preprocess
-    from pipelines.rendering import assemble, pictures
-
-    with clock.stage("read scan"):
-        try:
-            volume = read_volume(scan, series)
-        except VolumeError as error:
-            # The message begins with the path, which may hold a name: not for the report.
-            message = str(error).removeprefix(f"{error.reason}: ").removeprefix(f"{scan}: ")
-            reason = Remark(code=error.reason, meaning=message)
-            return assemble.unreadable(reason, bundle, model, identified=identified), None
-    with clock.stage("assess"):
-        anatomy = find_anatomy(volume)
-        assessment = assess(volume, anatomy)
-    if not assessment.in_scope:
-        return assemble.refuse(volume, assessment, bundle, model, identified=identified), None
-    with clock.stage("prepare"):
-        prepared = preprocess(volume, bundle.profile, anatomy)
-    with clock.stage("predict"):
-        prediction = bundle.predict(prepared)
-    with clock.stage("draw"):
-        content = assemble.read(
-            volume,
-            assessment,
-            anatomy,
-            bundle,
-            prediction,
-            model,
-            warnings=prepared.warnings,
-            identified=identified,
-        )
-        return content, pictures.draw(content, volume, prediction)
+def _writable(wanted: tuple[Form, ...], *, quiet: bool) -> tuple[Form, ...]:
+    """The forms that can be written; each other is named in one line."""
+    reasons = {form: forms.lacking(form) for form in wanted}
+    for reason in filter(None, reasons.values()):
+        if not quiet:
+            messages.print(reason, markup=False)
+    writable = tuple(form for form in wanted if reasons[form] is None)
+    if not writable:
+        raise InputError("; ".join(filter(None, reasons.values())))
+    return writable
 
 
-def _print(content: ScanReport, out: Path, clock: "_Clock | None") -> None:
+def _write(reading: "Reading", wanted: tuple[Form, ...], out: Path, clock: "Clock") -> None:
+    """Every form from the same content."""
+    content = reading.content
+    pictures = None
+    if Form.HTML in wanted and reading.volume and reading.prediction:
+        from pipelines.rendering import pictures as drawing
+
+        with clock.stage("draw"):
+            pictures = drawing.draw(content, reading.volume, reading.prediction)
+    for form in wanted:
+        with clock.stage(f"write {form}"):
+            if form is Form.JSON:
+                files.write_json(out / "report.json", content.model_dump(mode="json"))
+            elif form is Form.HTML:
+                from pipelines.rendering.html import render
+
+                files.write_text(out / "report.html", render(content, pictures))
+
+
+def _print(content: ScanReport, out: Path, clock: "Clock | None") -> None:
     table = Table(box=None, pad_edge=False)
     for heading in ("finding", "probability", "threshold", "decision", "where"):
         table.add_column(
@@ -153,17 +145,5 @@ def _print(content: ScanReport, out: Path, clock: "_Clock | None") -> None:
         for name, seconds in clock.seconds.items():
             results.print(f"{name:<12}{seconds:7.2f} s")
     results.print(content.intended_use)
-    results.print(str(out / _HTML))
-
-
-@dataclass(slots=True)
-class _Clock:
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = time.perf_counter() - started
+    for path in sorted(out.glob("report.*")):
+        results.print(str(path))

@@ -121,7 +121,7 @@ def test_a_scan_gets_its_probabilities_and_its_page(out: Path, model: Path) -> N
     assert len(page) < 15_000_000
     run = json.loads((out / "run.json").read_text())
     assert run["counts"] == {"findings": 2, "rejected": 0}
-    assert {"read scan", "predict", "write"} <= set(run["stage_seconds"])
+    assert {"read scan", "predict", "write json", "write html"} <= set(run["stage_seconds"])
 
 
 def test_nobody_is_named_unless_asked(out: Path, scan: Path, model: Path, tmp_path: Path) -> None:
