@@ -13,12 +13,27 @@ MIN_POSITIVES = 10
 """Fewer positives or negatives than this on validation: said wherever a probability is shown."""
 
 
+MIN_BIN_SCANS = 10
+"""Fewer scans than this in a reliability bin would count noise."""
+MOST_BINS = 10
+
+
 class CalibrationState(StrEnum):
     """How far a label's probabilities can be trusted."""
 
     FITTED = "fitted"  # on at least MIN_POSITIVES positives and as many negatives
     FEW_CASES = "few_cases"  # on fewer: the slope leans on 1, the threshold is a guess
     NONE = "none"  # validation held one class only: the logit's plain sigmoid, threshold 1/2
+
+
+@dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """The validation scans scored from `low` up to `high`, and those whose report said so."""
+
+    low: float
+    high: float
+    scans: int
+    positives: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +46,13 @@ class Calibration:
     threshold: float
     positives: int
     negatives: int
+    bins: tuple[ReliabilityBin, ...] = ()
+    """From 0 to 1 without gaps; empty where there were few cases, and in older bundles."""
+
+    def alike(self, probability: float) -> ReliabilityBin | None:
+        """The bin that a probability falls into."""
+        within = (found for found in self.bins if probability < found.high)
+        return next(within, self.bins[-1] if self.bins else None)
 
     def probability(self, logit: NDArray[np.floating]) -> NDArray[np.float32]:
         """Probabilities of logits of any shape."""
@@ -66,8 +88,31 @@ def fit_calibration(
     few = min(positives, negatives) < MIN_POSITIVES
     state = CalibrationState.FEW_CASES if few else CalibrationState.FITTED
     fitted = Calibration(state, slope, intercept, 0.5, positives, negatives)
-    threshold = best_f1_threshold(fitted.probability(logits_n).astype(np.float64), positive_n)
-    return Calibration(state, slope, intercept, threshold, positives, negatives)
+    probability_n = fitted.probability(logits_n).astype(np.float64)
+    threshold = best_f1_threshold(probability_n, positive_n)
+    bins = () if few else reliability_bins(probability_n, positive_n)
+    return Calibration(state, slope, intercept, threshold, positives, negatives, bins)
+
+
+def reliability_bins(
+    probability_n: Floats, positive_n: NDArray[np.bool_]
+) -> tuple[ReliabilityBin, ...]:
+    """Bins of about equally many scans, at least `MIN_BIN_SCANS` each; equal scores stay together.
+
+    >>> [(b.scans, b.positives) for b in reliability_bins(np.linspace(0, 1, 20), np.arange(20) > 9)]
+    [(10, 0), (10, 10)]
+    """
+    order = np.argsort(probability_n, kind="stable")
+    ranked, hits = probability_n[order], positive_n[order]
+    count = int(np.clip(len(ranked) // MIN_BIN_SCANS, 1, MOST_BINS))
+    cuts = [round(len(ranked) * part / count) for part in range(1, count)]
+    firsts = sorted({int(np.searchsorted(ranked, ranked[cut])) for cut in cuts} - {0})
+    edges = [0.0, *(float(ranked[at - 1 : at + 1].mean()) for at in firsts), 1.0]
+    parts = np.split(hits, firsts)
+    return tuple(
+        ReliabilityBin(low, high, len(part), int(part.sum()))
+        for low, high, part in zip(edges[:-1], edges[1:], parts, strict=True)
+    )
 
 
 def best_f1_threshold(probability_n: Floats, positive_n: NDArray[np.bool_]) -> float:

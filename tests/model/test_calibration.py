@@ -44,3 +44,18 @@ def test_threshold_never_parts_equal_scores():
     probability = np.array([0.2, 0.5, 0.5, 0.5, 0.9])
     positive = np.array([False, True, False, True, True])
     assert best_f1_threshold(probability, positive) == pytest.approx(0.35)
+
+
+def test_bins_count_every_validation_scan_once_and_none_where_cases_are_few() -> None:
+    generator = np.random.default_rng(3)
+    positive = generator.random(237) < 0.3
+    logits = np.round(generator.normal(positive.astype(float), 1.0), 1)  # with equal scores
+    fitted = fit_calibration(logits, positive)
+    assert sum(found.scans for found in fitted.bins) == 237
+    assert sum(found.positives for found in fitted.bins) == positive.sum()
+    for found in fitted.bins:
+        inside = [fitted.alike(p) is found for p in fitted.probability(logits).astype(float)]
+        assert sum(inside) == found.scans >= 10
+    few = fit_calibration(logits[:12], np.arange(12) < 3)
+    assert few.bins == ()
+    assert few.alike(0.5) is None
