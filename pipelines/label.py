@@ -1,7 +1,7 @@
 """`chestct label`: a report archive in, labels and the facts behind them out."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,12 @@ def label(
     binary: bool = False,
     id_column: str | None = None,
     text_column: list[str] | None = None,
+    exam_column: str | None = None,
+    exam: list[str] | None = None,
+    any_language: bool = False,
+    status_column: str | None = None,
+    time_column: str | None = None,
+    preliminary: bool = False,
     csv: bool = False,
     quiet: bool = False,
 ) -> "Labelled":
@@ -45,6 +51,20 @@ def label(
     text_column
         The column with the text; repeat it for a text in several columns, which are then joined
         under their names ("IMPRESSION: ...").
+    exam_column
+        The column that names the examination by words or code; HL7 and DICOM SR name it themselves.
+    exam
+        Words or a code of the examinations to keep ("ct chest", "thora*", "71260"); repeat it for
+        several. Of combined examinations only the chest's sections and the impression are read.
+    any_language
+        Read reports that are not in English too; they are else rejected, never labelled normal.
+    status_column
+        The column with each message's status (preliminary, final, corrected, addendum, ...): the
+        messages of one report are then joined. HL7 and DICOM SR state it themselves.
+    time_column
+        The column with each message's time.
+    preliminary
+        Read reports of which there is only a preliminary version.
     csv
         Write `labels.csv` and `facts.csv` as well, safe to open in a spreadsheet.
     quiet
@@ -53,21 +73,27 @@ def label(
     from labeler import load_labeler
     from pipelines.labelled.tables import open_label_tables
     from pipelines.reports_in.archive import read_reports
+    from pipelines.reports_in.options import ReadOptions
     from pipelines.reports_in.rows import Report
     from pipelines.running.progress import track
     from pipelines.running.run import Run
 
     labeler = load_labeler(convention)
-    records = read_reports(reports, id_column, text_column)
+    options = ReadOptions(
+        id_column=id_column,
+        text_columns=tuple(text_column or ()),
+        exam_column=exam_column,
+        exam=tuple(exam or ()),
+        any_language=any_language,
+        status_column=status_column,
+        time_column=time_column,
+        preliminary=preliminary,
+    )
+    records = read_reports(reports, options)
     inputs = {"reports": reports}
     if convention.endswith((".yaml", ".yml")):
         inputs["convention"] = Path(convention)
-    config = {
-        "convention": convention,
-        "binary": binary,
-        "id_column": id_column,
-        "text_column": text_column,
-    }
+    config = {"convention": convention, "binary": binary, **asdict(options)}
     done = Labelled(out, labeler.label_names)
     with Run("label", out, inputs, config) as run:
         with open_label_tables(out, labeler.label_names, as_csv=csv) as tables:

@@ -8,6 +8,7 @@ from configs.contracts import InputError, RecordReason
 from pipelines.reports_in.columns import ReportColumns, choose_columns
 from pipelines.reports_in.delimited import DelimitedFile
 from pipelines.reports_in.json_lines import JsonLinesFile
+from pipelines.reports_in.options import PLAIN, ReadOptions
 from pipelines.reports_in.parquet import ParquetTable
 from pipelines.reports_in.rows import Report, Row, Table, unreadable
 from pipelines.reports_in.text_file import open_text, undecoded
@@ -20,9 +21,7 @@ _DELIMITED = (".csv", ".tsv", ".tab", ".psv")
 _KINDS = "CSV, TSV, JSON lines, Parquet or a folder of .txt files"
 
 
-def read_reports(
-    path: Path, id_column: str | None = None, text_columns: Sequence[str] | None = None
-) -> Iterator[Report | Rejected]:
+def read_reports(path: Path, options: ReadOptions = PLAIN) -> Iterator[Report | Rejected]:
     """Every record of an archive, in order, as a Report or as the reason why it is none.
 
     `path` is a CSV or TSV file (also compressed), JSON lines, Parquet, one .txt file, or a folder
@@ -35,7 +34,10 @@ def read_reports(
         records = _text_files(path, files)
     else:
         tables = [open_table(file) for file in files]
-        columns = [choose_columns(t.columns, t.name, id_column, text_columns) for t in tables]
+        columns = [
+            choose_columns(t.columns, t.name, options.id_column, options.text_columns)
+            for t in tables
+        ]
         records = (
             record if isinstance(record, Rejected) else _joined(record, chosen)
             for table, chosen in zip(tables, columns, strict=True)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from configs.contracts import InputError, RecordReason
 from pipelines.reports_in.archive import MAX_TEXT_CHARS, read_reports
+from pipelines.reports_in.options import ReadOptions
 from pipelines.reports_in.rows import Report
 from pipelines.running.run import Rejected
 
@@ -29,7 +30,8 @@ def read(path: Path, content: str | bytes) -> tuple[list[Report], list[Rejected]
 def split(
     path: Path, id_column: str | None = None, text: Sequence[str] | None = None
 ) -> tuple[list[Report], list[Rejected]]:
-    records = list(read_reports(path, id_column, text))
+    options = ReadOptions(id_column=id_column, text_columns=tuple(text or ()))
+    records = list(read_reports(path, options))
     reports = [record for record in records if isinstance(record, Report)]
     return reports, [record for record in records if isinstance(record, Rejected)]
 
@@ -182,9 +184,9 @@ def test_a_file_that_is_no_archive_is_refused(
 def test_missing_columns_and_files_are_refused_at_once(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(HEADER + "1,x\n")
     with pytest.raises(InputError, match=r"no column 'nope'.*--id-column"):
-        read_reports(tmp_path / "a.csv", "nope")
+        read_reports(tmp_path / "a.csv", ReadOptions(id_column="nope"))
     with pytest.raises(InputError, match=r"no column 'nope'.*--text-column"):
-        read_reports(tmp_path / "a.csv", None, ["nope"])
+        read_reports(tmp_path / "a.csv", ReadOptions(text_columns=("nope",)))
     with pytest.raises(InputError, match="no such file"):
         read_reports(tmp_path / "b.csv")
     (tmp_path / "folder").mkdir()
