@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from configs.contracts import InputError
+from configs.overlay import overlay_files
 from configs.yaml_file import load_yaml
 
 FOLDER = Path(__file__).parent / "conventions"
@@ -89,10 +90,15 @@ class Convention(BaseModel):
 
 
 @cache
-def load_convention(name: str, folder: Path = FOLDER) -> Convention:
-    """A convention by name or by a path ending in .yaml; raises InputError with file and line."""
-    path = Path(name) if name.endswith((".yaml", ".yml")) else folder / f"{name}.yaml"
-    if not path.exists():
-        known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml")))
+def load_convention(name: str, folder: Path = FOLDER, overlay: Path | None = None) -> Convention:
+    """A convention by name, first in the overlay, or by a path ending in .yaml.
+
+    Raises InputError with file and line.
+    """
+    named = {p.stem: p for p in [*folder.glob("*.yaml"), *overlay_files(overlay, "conventions")]}
+    path = Path(name) if name.endswith((".yaml", ".yml")) else named.get(name)
+    if path is None or not path.exists():
+        known = ", ".join(sorted(named))
+        path = path or folder / f"{name}.yaml"
         raise InputError(f"{path}: no convention {name!r}; there are {known}, or give a .yaml file")
     return load_yaml(path, Convention)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from configs.contracts import InputError
 from configs.finding import PhraseText
+from configs.overlay import overlay_files
 from configs.yaml_file import load_yaml
 
 FOLDER = Path(__file__).parent / "cues"
@@ -88,10 +89,17 @@ class CuePack(BaseModel):
 
 
 @cache
-def load_cues(packs: tuple[str, ...] = PACKS, folder: Path = FOLDER) -> tuple[CuePack, ...]:
-    """The named cue packs; raises InputError with file and line."""
-    for name in packs:
-        if not (folder / f"{name}.yaml").exists():
+def load_cues(
+    packs: tuple[str, ...] = PACKS, folder: Path = FOLDER, overlay: Path | None = None
+) -> tuple[CuePack, ...]:
+    """The named cue packs; an overlay's replace those of the same name, and its others are added.
+
+    Raises InputError with file and line.
+    """
+    files = {name: folder / f"{name}.yaml" for name in packs}
+    files |= {path.stem: path for path in overlay_files(overlay, "cues")}
+    for name, path in files.items():
+        if not path.exists():
             known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
             raise InputError(f"{folder}: no cue pack {name!r}; there are {known}")
-    return tuple(load_yaml(folder / f"{name}.yaml", CuePack) for name in packs)
+    return tuple(load_yaml(path, CuePack) for path in files.values())

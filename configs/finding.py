@@ -1,5 +1,6 @@
 """Findings: what the labeler can recognise, written in `configs/findings/*.yaml`."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from configs.contracts import InputError
+from configs.overlay import overlay_files
 from configs.phrase import compile_phrase
 from configs.yaml_file import load_yaml
 
@@ -116,21 +118,18 @@ class Finding(BaseModel):
 
 
 @cache
-def load_findings(folder: Path = FOLDER) -> dict[str, Finding]:
+def load_findings(folder: Path = FOLDER, overlay: Path | None = None) -> dict[str, Finding]:
     """All findings by id, from every YAML file of a folder, in the files' order.
 
-    Raises InputError with file and line: a doubled id, an unknown parent, a circle of parents, a
-    misspelt field or phrase.
+    An overlay's findings replace those of the same id and add the others. Raises InputError with
+    file and line: a doubled id, an unknown parent, a circle of parents, a misspelt field or phrase.
     """
-    findings: dict[str, Finding] = {}
-    origin: dict[str, Path] = {}
-    for path in sorted(folder.glob("*.yaml")):
-        for key, finding in load_yaml(path, dict[str, Finding], keyed_by="id").items():
-            if key in findings:
-                raise InputError(f"{path}: finding {key!r} also stands in {origin[key]}; keep one")
-            findings[key], origin[key] = finding, path
+    findings, origin = _read(sorted(folder.glob("*.yaml")))
     if not findings:
         raise InputError(f"{folder}: no findings; expected *.yaml files")
+    own, own_origin = _read(overlay_files(overlay, "findings"))
+    findings |= own
+    origin |= own_origin
     for finding in findings.values():
         for parent in finding.parents:
             if parent not in findings:
@@ -141,6 +140,18 @@ def load_findings(folder: Path = FOLDER) -> dict[str, Finding]:
     for name in findings:
         ancestors(name, findings)
     return findings
+
+
+def _read(paths: Iterable[Path]) -> tuple[dict[str, Finding], dict[str, Path]]:
+    """The findings of some files, and the file in which each stands."""
+    findings: dict[str, Finding] = {}
+    origin: dict[str, Path] = {}
+    for path in paths:
+        for key, finding in load_yaml(path, dict[str, Finding], keyed_by="id").items():
+            if key in findings:
+                raise InputError(f"{path}: finding {key!r} also stands in {origin[key]}; keep one")
+            findings[key], origin[key] = finding, path
+    return findings, origin
 
 
 def ancestors(finding_id: str, findings: dict[str, Finding]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple, Self
 
 from configs.anatomy import load_anatomy
@@ -197,15 +198,18 @@ def _contradictions(
     return tuple(dict.fromkeys(in_order))
 
 
-def load_labeler(convention: str = "ct_rate") -> Labeler:
+def load_labeler(convention: str = "ct_rate", overlay: Path | None = None) -> Labeler:
     """Compile findings, anatomy, cues and a convention (a name, or a path to a .yaml file).
 
-    Raises InputError with file and line when a file is wrong.
+    `overlay` is a folder of a site's own findings, cues and conventions, which add to the
+    product's or replace those of the same name. Raises InputError with file and line when a file
+    is wrong.
     """
-    findings, anatomy, packs = load_findings(), load_anatomy(), load_cues(PACKS)
+    findings, anatomy = load_findings(overlay=overlay), load_anatomy()
+    packs = load_cues(PACKS, overlay=overlay)
     return Labeler(
         Segmenter(packs),
         SentenceReader(findings, anatomy, packs),
         Judgeable(findings, anatomy),
-        CompiledConvention(load_convention(convention), findings, anatomy),
+        CompiledConvention(load_convention(convention, overlay=overlay), findings, anatomy),
     )
