@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from model.networks.norm import Norm
 from model.networks.regional import RegionalReading
 from model.networks.residual import Trunk
 from model.networks.sizes import Size
@@ -21,10 +22,16 @@ class EvidenceHead(nn.Module):
     mean over hundreds of cells hardly varies and the head does not learn.
     """
 
-    def __init__(self, channels: int, n_labels: int) -> None:
+    def __init__(self, channels: int, n_labels: int, norm: Norm = "batch") -> None:
         super().__init__()
-        self.cell_norm = nn.BatchNorm1d(channels, affine=False)
-        self.mean_norm = nn.BatchNorm1d(channels, affine=False)
+        self.cell_norm: nn.Module
+        self.mean_norm: nn.BatchNorm1d | nn.GroupNorm
+        if norm == "batch":
+            self.cell_norm = nn.BatchNorm1d(channels, affine=False)
+            self.mean_norm = nn.BatchNorm1d(channels, affine=False)
+        else:  # over all channels of one scan: a mean has no other axis to be normalised over
+            self.cell_norm = nn.GroupNorm(1, channels, affine=False)
+            self.mean_norm = nn.GroupNorm(1, channels, affine=False)
         # From zero, so that training starts from what the regional branch knows.
         self.diffuse = nn.Parameter(torch.zeros(n_labels, channels))
         self.focal = nn.Parameter(torch.zeros(n_labels, channels))
@@ -35,8 +42,8 @@ class EvidenceHead(nn.Module):
         spread_bcv = f_bcv - f_bcv.mean(dim=2, keepdim=True)
         mean_bc = f_bcv.mean(dim=2)
         normed_bc = self.mean_norm(mean_bc)
-        scale_c = (self._mean_variance(mean_bc) + self.mean_norm.eps).rsqrt()
-        diffuse_bcv = normed_bc[:, :, None] + spread_bcv * scale_c[:, None]
+        scale = (self._mean_variance(mean_bc) + self.mean_norm.eps).rsqrt()
+        diffuse_bcv = normed_bc[:, :, None] + spread_bcv * scale[..., None]
         diffuse_blv = torch.einsum("bcv,lc->blv", diffuse_bcv, self.diffuse) / f_bcv.shape[2]
         focal_bcv = self.cell_norm(f_bcv)
         focal_blv = torch.einsum("bcv,lc->blv", focal_bcv, self.focal)
@@ -44,6 +51,9 @@ class EvidenceHead(nn.Module):
         return diffuse_blv + attention_blv * focal_blv
 
     def _mean_variance(self, mean_bc: Tensor) -> Tensor:
+        """What the means' norm divides by: one variance a channel, or (b, 1) one a scan."""
+        if isinstance(self.mean_norm, nn.GroupNorm):
+            return mean_bc.var(dim=1, unbiased=False, keepdim=True)
         if self.training:
             return mean_bc.var(dim=0, unbiased=False)
         assert self.mean_norm.running_var is not None
@@ -63,7 +73,7 @@ class AdditiveNetwork(nn.Module):
         stride = size.output_stride
         self.cells_zyx = (grid_zyx[0] // stride, grid_zyx[1] // stride, grid_zyx[2] // stride)
         self.trunk = Trunk(grid_zyx, size)
-        self.head = EvidenceHead(sum(size.widths), n_labels)
+        self.head = EvidenceHead(sum(size.widths), n_labels, size.norm)
         self.bias = nn.Parameter(torch.zeros(n_labels))
         self.regional = (
             RegionalReading(grid_zyx, self.cells_zyx, size.regions, n_labels)

@@ -7,22 +7,26 @@ centred on the voxels it stands for; odd strided kernels would shift a map by ha
 from torch import Tensor, nn
 
 from model.kinds import N_KINDS, Shape, VoxelKinds
+from model.networks.norm import Norm, norm_layer
 from model.networks.sizes import Size
 from model.windows import InputChannels
 
 
-def conv_norm(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
-    """Convolution without bias, then batch norm; keeps the grid, or halves it with stride 2."""
+def conv_norm(
+    inputs: int, outputs: int, kernel: int, stride: int = 1, norm: Norm = "batch"
+) -> nn.Sequential:
+    """Convolution without bias, then a norm; keeps the grid, or halves it with stride 2."""
     padding = (kernel - 1) // 2
     return nn.Sequential(
-        nn.Conv3d(inputs, outputs, kernel, stride, padding, bias=False), nn.BatchNorm3d(outputs)
+        nn.Conv3d(inputs, outputs, kernel, stride, padding, bias=False),
+        norm_layer(norm, outputs, 3),
     )
 
 
 class ResidualBlock(nn.Module):
     """x + F(x) with F two 3x3x3 convolutions, or 1-3-1 with a fourth of the width (He 2016)."""
 
-    def __init__(self, width: int, *, bottleneck: bool) -> None:
+    def __init__(self, width: int, *, bottleneck: bool, norm: Norm = "batch") -> None:
         super().__init__()
         inner = width // 4 if bottleneck else width
         kernels = (1, 3, 1) if bottleneck else (3, 3)
@@ -30,7 +34,7 @@ class ResidualBlock(nn.Module):
         channels = width
         for position, kernel in enumerate(kernels, start=1):
             last = position == len(kernels)
-            layers.append(conv_norm(channels, width if last else inner, kernel))
+            layers.append(conv_norm(channels, width if last else inner, kernel, norm=norm))
             layers.extend([] if last else [nn.ReLU(inplace=True)])
             channels = inner
         self.residual = nn.Sequential(*layers)
@@ -51,7 +55,7 @@ class ConvolutionStem(nn.Module):
     def __init__(self, size: Size) -> None:
         super().__init__()
         self.channels = InputChannels(size.input_channels)
-        self.convolution = conv_norm(size.input_channels, size.stem_width, kernel=4, stride=2)
+        self.convolution = conv_norm(size.input_channels, size.stem_width, 4, 2, size.norm)
 
     def forward(self, hu_bzyx: Tensor) -> Tensor:
         """(b, z, y, x) int16 HU to (b, c, z/2, y/2, x/2)."""
@@ -71,9 +75,9 @@ class HistogramStem(nn.Module):
         super().__init__()
         z, y, x = (edge // self.stride for edge in grid_zyx)
         self.kinds = VoxelKinds(grid_zyx, (z, y, x))
-        self.norm = nn.BatchNorm3d(N_KINDS, affine=False)
+        self.norm = norm_layer(size.norm, N_KINDS, 3, affine=False)
         self.dropout = nn.Dropout3d(size.dropout)
-        self.mix = conv_norm(N_KINDS, size.stem_width, kernel=1)
+        self.mix = conv_norm(N_KINDS, size.stem_width, 1, norm=size.norm)
 
     def forward(self, hu_bzyx: Tensor) -> Tensor:
         """(b, z, y, x) int16 HU to (b, c, z/4, y/4, x/4)."""
@@ -97,8 +101,12 @@ class Trunk(nn.Module):
         for outputs, count, stride in zip(size.widths, size.blocks, size.strides, strict=True):
             blocks: list[nn.Module] = []
             if stride != 1 or outputs != width:
-                blocks += [conv_norm(width, outputs, stride, stride), nn.ReLU(inplace=True)]
-            blocks += [ResidualBlock(outputs, bottleneck=size.bottleneck) for _ in range(count)]
+                narrowing = conv_norm(width, outputs, stride, stride, size.norm)
+                blocks += [narrowing, nn.ReLU(inplace=True)]
+            blocks += [
+                ResidualBlock(outputs, bottleneck=size.bottleneck, norm=size.norm)
+                for _ in range(count)
+            ]
             stages.append(nn.Sequential(*blocks))
             width = outputs
         self.stages = nn.ModuleList(stages)

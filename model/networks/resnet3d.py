@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from model.kinds import Shape
+from model.networks.norm import norm_layer
 from model.networks.residual import Trunk
 from model.networks.sizes import Size
 
@@ -13,7 +14,7 @@ class ResNet3d(nn.Module):
     def __init__(self, grid_zyx: Shape, size: Size, n_labels: int) -> None:
         super().__init__()
         self.trunk = Trunk(grid_zyx, size)
-        self.norm = nn.BatchNorm1d(size.widths[-1])
+        self.norm = norm_layer(size.norm, size.widths[-1], 1)
         self.classifier = nn.Linear(size.widths[-1], n_labels)
 
     def forward(self, hu_bzyx: Tensor) -> Tensor:

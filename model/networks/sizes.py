@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from configs.contracts import InputError
+from model.networks.norm import Norm
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Size:
     input_channels: int = 16  # windows and soft HU bins before a convolution stem
     dropout: float = 0.0  # of whole kinds before a histogram stem's mixing
     regions: int = 4  # the regional reading has regions³ boxes; 0 leaves it out
+    norm: Norm = "batch"  # group norm needs no other scans of the batch
 
     @property
     def output_stride(self) -> int:
