@@ -1,115 +1,191 @@
-"""One function over many records on Dask: a local cluster, or this process for one worker.
+"""One function over many shards on Dask: this process and a child, a local cluster, or any other.
 
-Dask only places the calls (https://distributed.dask.org); results come back in the order of the
-records, so that what is written never depends on which worker was faster.
+Dask only places the shards (https://distributed.dask.org); each is computed in a child process
+with a deadline (`child`), and one that cannot be computed whole is taken apart (`salvage`).
 """
 
-import logging
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any, TypeVar
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from configs.contracts import RecordReason
+from pipelines.running.child import Child
+from pipelines.running.cluster import connected, usable_cores
+from pipelines.running.salvage import Computation, Lost, Salvage, pack
+
+__all__ = ["Lost", "Shard", "Work", "map_records", "map_shards", "usable_cores"]
 
 Record = TypeVar("Record")
 Result = TypeVar("Result")
 
-_AHEAD_PER_WORKER = 4  # bounds what waits in memory when writing is slower than computing
+_AHEAD_PER_WORKER = 2  # bounds what waits in memory; one is computed while the next travels
+_SMALL_AHEAD_PER_WORKER = 4
 _LOOK_SECONDS = 1.0  # how often a wait looks whether anybody is still working
 _LOOKS_WITHOUT_WORKERS = 30  # they need some seconds to start, many on a busy machine
+_RECORD_SECONDS = 900.0
 
 
-def usable_cores() -> int:
-    """The cores that this process may run on (a container's share, not the machine's)."""
-    return len(os.sched_getaffinity(0))
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Neighbouring records of a stream, packed for their way to a worker."""
+
+    number: int
+    packed: bytes
+    seconds: float
+    """The deadline for computing them all."""
+    rest: Any = None
+    """What `Work.finish` gets beside the results."""
+
+
+class Work(Computation, Protocol):
+    """What is done with each shard. It travels to the workers, so it must be picklable."""
+
+    def finish(self, shard: Shard, pieces: Sequence[Any]) -> Any:
+        """The shard's result, from those of its stretches and the records that were `Lost`.
+
+        Runs in the Dask worker, outside the child, and so is the place to write files; it may
+        run twice for a shard when a worker is thought dead.
+        """
+        ...
+
+
+def map_shards(
+    work: Work,
+    shards: Iterable[Shard],
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+    ahead: int = _AHEAD_PER_WORKER,
+) -> Iterator[Any]:
+    """Yield what `work.finish` gives for each shard, as they are done, in no order.
+
+    With one worker a child of this process computes, else the workers of a cluster: one on this
+    machine, or the one whose scheduler's address is given. Raises what the work raises.
+    """
+    if workers <= 1 and scheduler is None:
+        with Child(work.compute) as child:
+            for shard in shards:
+                yield _run(work, child, shard)
+        return
+    with connected(workers, scheduler) as client:
+        yield from _placed(client, work, iter(shards), ahead, wait_for_ever=scheduler is not None)
 
 
 def map_records(
-    function: Callable[[Record], Result], records: Iterable[Record], *, workers: int = 1
+    function: Callable[[Record], Result],
+    records: Iterable[Record],
+    *,
+    workers: int = 1,
+    seconds: float = _RECORD_SECONDS,
+    lost: Callable[[Record, RecordReason], Result] | None = None,
 ) -> Iterator[Result]:
     """Yield `function(record)` for each record, in order, computed by `workers` processes.
 
     `function` and records must be picklable; each worker computes with one thread. An exception
     of `function` is raised here, so a function that may meet bad records returns its verdicts.
+    A record that crashes its process, or takes more than `seconds`, counts as `lost(record,
+    reason)`; without `lost` that is a RuntimeError, and one worker is this process itself.
     """
-    if workers <= 1:
+    if workers <= 1 and lost is None:
         yield from map(function, records)
         return
-    from distributed import Client
-
-    with _local_cluster(workers) as cluster, Client(cluster) as client:
-        yield from _in_order(client, function, iter(records), _AHEAD_PER_WORKER * workers)
-
-
-@contextmanager
-def _local_cluster(workers: int) -> Iterator[Any]:
-    """A scheduler in this process, and Dask workers that are each a Python of its own.
-
-    Subprocesses rather than multiprocessing, so that a notebook or a script read from standard
-    input can be the parent. The scheduler lives here, so that Ctrl-C, which a terminal sends to
-    the whole group, may end the workers but never the one who must notice it.
-    """
-    from distributed import Scheduler, SpecCluster
-    from distributed.deploy.subprocess import SubprocessWorker
-
-    # Left so: connections that close later would still write to the user's terminal.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    options = {"host": "127.0.0.1", "dashboard_address": None, "dashboard": False}
-    worker = {
-        "cls": SubprocessWorker,
-        "options": {
-            "worker_class": "distributed.Worker",
-            "worker_kwargs": {"nthreads": 1, "host": "127.0.0.1", "memory_limit": 0},
-        },
-    }
-    with (
-        _environment(PYTHONSAFEPATH="1", DASK_LOGGING__DISTRIBUTED="critical"),
-        SpecCluster(
-            scheduler={"cls": Scheduler, "options": options},
-            workers=dict.fromkeys(range(workers), worker),
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-    ):
-        yield cluster
+    work = _Each(function, seconds, lost)
+    shards = (Shard(n, pack([record]), seconds) for n, record in enumerate(records))
+    early: dict[int, Result] = {}
+    number = 0
+    for done, result in map_shards(work, shards, workers=workers, ahead=_SMALL_AHEAD_PER_WORKER):
+        early[done] = result
+        while number in early:
+            yield early.pop(number)
+            number += 1
 
 
-@contextmanager
-def _environment(**changed: str) -> Iterator[None]:
-    """Variables for the children that start meanwhile: a folder called `model` is not ours."""
-    before = {name: os.environ.get(name) for name in changed}
-    os.environ.update(changed)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+@dataclass(frozen=True, slots=True)
+class _Each(Generic[Record, Result]):
+    """The work of `map_records`: a shard is one record."""
+
+    function: Callable[[Record], Result]
+    deadline: float
+    lost: Callable[[Record, RecordReason], Result] | None
+
+    def compute(self, records: Sequence[Record]) -> list[Result]:
+        return [self.function(record) for record in records]
+
+    def seconds(self, records: Sequence[Record]) -> float:  # noqa: ARG002  # as in Computation
+        return self.deadline
+
+    def finish(self, shard: Shard, pieces: Sequence[Any]) -> tuple[int, Result]:
+        (piece,) = pieces
+        if not isinstance(piece, Lost):
+            return shard.number, piece[0]
+        if self.lost is None:
+            raise RuntimeError(
+                f"record {shard.number + 1} ended its worker process: {piece.reason}"
+            )
+        return shard.number, self.lost(piece.record, piece.reason)
 
 
-def _in_order(
-    client: Any, function: Callable[[Record], Result], records: Iterator[Record], ahead: int
-) -> Iterator[Result]:
-    waiting: deque[Any] = deque()
-    for record in records:
-        waiting.append(client.submit(function, record, pure=False))
-        if len(waiting) >= ahead:
-            yield _wait(client, waiting.popleft())
-    while waiting:
-        yield _wait(client, waiting.popleft())
+def _run(work: Work, child: Child, shard: Shard) -> Any:
+    pieces = list(Salvage(work, child).pieces(shard.packed, shard.seconds))
+    return work.finish(shard, pieces)
 
 
-def _wait(client: Any, future: Any) -> Any:
-    """A future's result; raises RuntimeError when no worker is left that could compute it."""
+_warm = threading.local()
+
+
+def _run_in_worker(work: Work, run: str, shard: Shard) -> Any:
+    """One shard in a Dask worker, whose thread keeps its child from shard to shard of a run."""
+    if getattr(_warm, "run", None) != run:
+        if hasattr(_warm, "child"):
+            _warm.child.close()
+        _warm.run, _warm.child = run, Child(work.compute)
+    return _run(work, _warm.child, shard)
+
+
+def _placed(
+    client: Any, work: Work, shards: Iterator[Shard], ahead: int, *, wait_for_ever: bool
+) -> Iterator[Any]:
+    from distributed import wait
+
+    pending: set[Any] = set()
     looks_without = 0
+    room = _Room(client, ahead)
+    exhausted = False
     while True:
+        while not exhausted and len(pending) < room.size():
+            shard = next(shards, None)
+            if shard is None:
+                exhausted = True
+                break
+            task = client.submit(_run_in_worker, work, client.id, shard, pure=False)
+            pending.add(task)
+        if not pending:
+            return
         try:
-            return future.result(timeout=_LOOK_SECONDS)
+            done = wait(pending, timeout=_LOOK_SECONDS, return_when="FIRST_COMPLETED").done
         except TimeoutError:
-            if future.done():  # the function itself raised it
-                raise
+            done = set()
             alone = not client.scheduler_info()["workers"]
             looks_without = looks_without + 1 if alone else 0
-            if looks_without >= _LOOKS_WITHOUT_WORKERS:
+            if looks_without >= _LOOKS_WITHOUT_WORKERS and not wait_for_ever:
                 raise RuntimeError("all worker processes died; see the system's log") from None
+        for task in done:
+            pending.remove(task)
+            yield task.result()
+
+
+class _Room:
+    """How many shards may be under way: a cluster's workers come and go."""
+
+    def __init__(self, client: Any, ahead: int) -> None:
+        self._client, self._ahead = client, ahead
+        self._size, self._looked = ahead, 0.0
+
+    def size(self) -> int:
+        now = time.monotonic()
+        if now - self._looked > _LOOK_SECONDS:
+            self._size = self._ahead * max(1, sum(self._client.nthreads().values()))
+            self._looked = now
+        return self._size

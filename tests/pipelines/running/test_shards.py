@@ -3,12 +3,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from configs.contracts import InputError, RecordReason
 from pipelines.running import shards
-from pipelines.running.shards import map_records
+from pipelines.running.salvage import pack
+from pipelines.running.shards import Lost, Shard, map_records, map_shards
 
 
 def square(number: int) -> tuple[int, int]:
@@ -34,14 +39,109 @@ def test_an_exception_reaches_the_caller() -> None:
         list(map_records(fail_on_three, range(5), workers=2))
 
 
-def leave(number: int) -> int:
-    os._exit(number)
+def named(number: int, reason: RecordReason) -> int:
+    return -1 if reason is RecordReason.CRASH else -2
+
+
+def leave_or_hang(number: int) -> int:
+    if number == 2:
+        os._exit(0)
+    if number == 4:
+        time.sleep(60)
+    return number
+
+
+def test_a_record_that_crashes_or_hangs_is_answered_for_by_lost() -> None:
+    results = map_records(leave_or_hang, range(6), seconds=2, lost=named)
+    assert list(results) == [0, 1, -1, 3, -2, 5]
+
+
+def test_without_lost_a_crash_is_an_error() -> None:
+    with pytest.raises(RuntimeError, match=r"record 3 ended its worker process: CRASH"):
+        list(map_records(leave_or_hang, [0, 1, 2, 3], workers=2))
+
+
+@dataclass(frozen=True)
+class Poisoned:
+    """Doubles numbers; some crash or hang the process, and some Dask worker dies once."""
+
+    crash: frozenset[int] = frozenset()
+    hang: frozenset[int] = frozenset()
+    mark: Path | None = None
+    """Where the death of a Dask worker is noted, for it to happen once."""
+
+    def compute(self, records: Sequence[int]) -> list[int]:
+        for number in records:
+            if number in self.crash:
+                os.kill(os.getpid(), signal.SIGSEGV)
+            if number in self.hang:
+                time.sleep(60)
+        return [2 * number for number in records]
+
+    def seconds(self, records: Sequence[int]) -> float:
+        return 2.0
+
+    def finish(self, shard: Shard, pieces: Sequence[Any]) -> tuple[int, list[Any]]:
+        if self.mark and not self.mark.exists():
+            self.mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        found: list[Any] = []
+        for piece in pieces:
+            found += [(piece.record, piece.reason)] if isinstance(piece, Lost) else piece
+        return shard.number, found
+
+
+def cut(count: int, size: int) -> list[Shard]:
+    return [
+        Shard(number, pack(range(start, start + size)), 2.0)
+        for number, start in enumerate(range(0, count, size))
+    ]
+
+
+def test_poison_is_found_and_every_other_record_computed() -> None:
+    work = Poisoned(crash=frozenset({0, 41, 42}), hang=frozenset({77}))
+    results = dict(map_shards(work, cut(128, 64)))
+    wanted: list[list[Any]] = [[2 * n for n in range(64)], [2 * n for n in range(64, 128)]]
+    for number in (0, 41, 42):
+        wanted[0][number] = (number, RecordReason.CRASH)
+    wanted[1][77 - 64] = (77, RecordReason.TIMEOUT)
+    assert [results[0], results[1]] == wanted
+
+
+class Broken(Poisoned):
+    def compute(self, records: Sequence[int]) -> list[int]:
+        os._exit(1)
+
+
+def test_a_process_that_dies_of_no_record_blames_none() -> None:
+    with pytest.raises(RuntimeError, match="without any record"):
+        list(map_shards(Broken(), cut(4, 2)))
+
+
+def test_a_dead_dask_worker_s_shards_go_to_the_other(tmp_path: Path) -> None:
+    work = Poisoned(mark=tmp_path / "died")
+    results = dict(map_shards(work, cut(40, 4), workers=2))
+    assert (tmp_path / "died").exists()
+    assert [results[n] for n in range(10)] == [
+        [2 * x for x in range(4 * n, 4 * n + 4)] for n in range(10)
+    ]
+
+
+class Deadly(Poisoned):
+    def finish(self, shard: Shard, pieces: Sequence[Any]) -> Any:
+        os._exit(1)
 
 
 def test_dead_workers_are_an_error_and_no_endless_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shards, "_LOOKS_WITHOUT_WORKERS", 4)
     with pytest.raises(Exception, match=r"worker"):
-        list(map_records(leave, [1, 2, 3], workers=2))
+        list(map_shards(Deadly(), cut(4, 2), workers=2))
+
+
+def test_an_address_without_scheduler_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.running.cluster._CONNECT_SECONDS", 1)
+    with pytest.raises(InputError, match=r"tcp://127.0.0.1:9: no Dask scheduler"):
+        list(map_shards(Poisoned(), cut(4, 2), scheduler="tcp://127.0.0.1:9"))
 
 
 def test_ctrl_c_ends_the_run_and_its_workers(tmp_path: Path) -> None:
