@@ -1,7 +1,6 @@
 """A report archive of any kind as one stream of reports and rejects."""
 
 from collections.abc import Iterator, Sequence
-from hashlib import blake2b
 from pathlib import Path
 
 from configs.contracts import InputError, RecordReason
@@ -10,6 +9,7 @@ from pipelines.reports_in.delimited import DelimitedFile
 from pipelines.reports_in.json_lines import JsonLinesFile
 from pipelines.reports_in.options import PLAIN, ReadOptions
 from pipelines.reports_in.parquet import ParquetTable
+from pipelines.reports_in.repeated import Repeated
 from pipelines.reports_in.rows import Report, Row, Table, unreadable
 from pipelines.reports_in.text_file import open_text, undecoded
 from pipelines.running.run import Rejected
@@ -124,14 +124,14 @@ def _head(column: str) -> str:
 
 
 def _checked(records: Iterator[Row | Rejected]) -> Iterator[Report | Rejected]:
-    seen: dict[bytes, bytes] = {}
+    seen = Repeated()
     for record in records:
         if isinstance(record, Rejected):
             yield record
             continue
         report_id, text = record.values
         report = Report(report_id or "", text or "", record.place)
-        fault = _fault(report) or _repeated(report, seen)
+        fault = _fault(report) or seen.fault(report)
         yield unreadable(report.place, *fault, _shown_id(report.id)) if fault else report
 
 
@@ -145,20 +145,6 @@ def _fault(report: Report) -> tuple[RecordReason, str] | None:
     if undecoded(report.id + report.text):
         return RecordReason.ENCODING, "not valid UTF-8 (or a NUL inside); save the file as UTF-8"
     return None
-
-
-def _repeated(report: Report, seen: dict[bytes, bytes]) -> tuple[RecordReason, str] | None:
-    """A fault for an identifier seen before; the first report keeps it. Only digests are kept."""
-    key, content = _digest(report.id), _digest(report.text)
-    if key not in seen:
-        seen[key] = content
-        return None
-    same = seen[key] == content
-    return RecordReason.DUPLICATE_ID, f"identifier seen before, {'same' if same else 'other'} text"
-
-
-def _digest(text: str) -> bytes:
-    return blake2b(text.encode(), digest_size=12).digest()
 
 
 def _shown_id(report_id: str) -> str:
