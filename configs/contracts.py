@@ -23,6 +23,7 @@ class ExitCode(IntEnum):
     DONE = 0
     BUG = 1
     INPUT = 2
+    PAUSED = 75  # asked to stop before its end, its state is written: run it again with --resume
     INTERRUPTED = 130
 
 
@@ -96,6 +97,7 @@ class Stage(StrEnum):
     LABEL = "label"
     PREPARE = "prepare"
     COHORT = "cohort"
+    TRAIN = "train"
 
 
 class RecordReason(StrEnum):
@@ -123,6 +125,7 @@ class RecordReason(StrEnum):
     NO_SCAN = "NO_SCAN"
     NO_REPORT = "NO_REPORT"
     AMBIGUOUS = "AMBIGUOUS"
+    DAMAGED = "DAMAGED"
 
 
 @dataclass(frozen=True, slots=True)

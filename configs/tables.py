@@ -70,6 +70,15 @@ SCANS = pa.schema(
     ]
 )
 
+SOFT_LABELS = pa.schema(
+    [
+        ("report_id", pa.string()),
+        ("label", pa.string()),
+        ("probability", pa.float32()),
+        ("confidence", pa.float32()),
+    ]
+)
+
 COHORT = pa.schema(
     [
         ("volume_id", pa.string()),
