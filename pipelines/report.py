@@ -1,4 +1,4 @@
-"""`chestct report`: one scan's probabilities with their evidence, in the forms that are asked for."""
+"""`chestct report`: one scan's probabilities with their evidence, in the forms asked for."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,6 +65,7 @@ def report(
         Print nothing.
     """
     wanted = _writable(forms.chosen(form), quiet=quiet)
+    text = _text(report_text, report_id)
     config = {"form": [f.value for f in wanted], "series": series, "identified": identified}
     inputs = {"scan": scan, "model": model} | ({"text": report_text} if report_text else {})
     with Run("report", out, inputs, config) as run:
@@ -77,7 +78,9 @@ def report(
             from model import bundle as bundles
 
             bundle = bundles.load(model)
-        reading = read_scan(scan, bundle, model, series=series, identified=identified, clock=clock)
+        reading = read_scan(
+            scan, bundle, model, series=series, identified=identified, text=text, clock=clock
+        )
         _write(reading, wanted, out, clock)
         content = reading.content
         run.facts["stage_seconds"] = {name: round(s, 3) for name, s in clock.seconds.items()}
@@ -102,6 +105,16 @@ def _writable(wanted: tuple[Form, ...], *, quiet: bool) -> tuple[Form, ...]:
     if not writable:
         raise InputError("; ".join(filter(None, reasons.values())))
     return writable
+
+
+def _text(path: Path | None, report_id: str | None) -> str | None:
+    if path is None:
+        if report_id is not None:
+            raise InputError("--report-id names a report of the archive that --report-text gives")
+        return None
+    from pipelines.reports_in.single import read_one
+
+    return read_one(path, report_id)
 
 
 def _write(reading: "Reading", wanted: tuple[Form, ...], out: Path, clock: "Clock") -> None:

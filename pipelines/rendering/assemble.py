@@ -2,6 +2,8 @@
 
 import hashlib
 import math
+import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,12 +11,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from configs import files
-from model.calibration import CalibrationState
+from model.calibration import Calibration, CalibrationState
 from model.volumes import Assessment, Volume
 from model.volumes.anatomy import Anatomy
 from model.volumes.assess import NOTES
 from pipelines.rendering.content import (
+    Alike,
+    ContrastSource,
     Decision,
+    Evidence,
     Finding,
     Geometry,
     Model,
@@ -26,12 +31,19 @@ from pipelines.rendering.content import (
     TrainingData,
 )
 from pipelines.rendering.display import load_display
+from pipelines.rendering.draft import draft
+from pipelines.rendering.enhancement import is_enhanced
 from pipelines.rendering.foci import SliceAxis, evidence
 from pipelines.rendering.landmarks import Landmarks
+from pipelines.rendering.ontology import meaning
 
 if TYPE_CHECKING:  # torch, which the content model has no need of
     from model.bundle import Bundle, Prediction
 
+_KERNEL = re.compile(
+    r"[A-Za-z]{1,2}|[A-Za-z]{1,2}\d{2,3}[a-z]{0,2}(\\[0-5])?"
+    r"|STANDARD|STND|SOFT|LUNG|CHEST|DETAIL|EDGE|BONE|BONEPLUS|ULTRA|SHARP|SMOOTH"
+)
 _AGE = "age_years"  # told under `scan`, and only in an identified report
 INDETERMINATE_LOGIT = 0.25
 """Half the width of the band around a threshold, in logits, in which the network cannot tell: from
@@ -50,16 +62,19 @@ def read(
     identified: bool = False,
 ) -> ScanReport:
     """The report of a scan that was read."""
-    return ScanReport(
+    scan = _with_contrast(_scan(volume, identified=identified), anatomy)
+    places = _Places(SliceAxis.of(volume, identified=identified), Landmarks.of(anatomy))
+    report = ScanReport(
         status=Status.READ,
         created=_now(),
-        scan=_scan(volume, identified=identified),
+        scan=scan,
         geometry=_geometry(volume),
         quality=_quality(assessment, warnings),
         model=_model(bundle, bundle_path),
-        findings=_findings(volume, anatomy, bundle, prediction, identified=identified),
+        findings=_findings(bundle, prediction, places, contrast=scan.contrast),
         not_covered=load_display().lacking(bundle.labels),
     )
+    return report.model_copy(update={"draft": draft(report)})
 
 
 def unreadable(
@@ -116,8 +131,9 @@ def _scan(volume: Volume | None, *, identified: bool) -> Scan:
         series=_hashed(volume.series_uid),
         study=_hashed(source.study_uid),
         vendor=source.vendor,
-        kernel=source.kernel,
+        kernel=source.kernel if identified else _kernel_name(source.kernel),
         contrast=source.contrast,
+        contrast_by=None if source.contrast is None else ContrastSource.HEADER,
         synthetic=source.synthetic,
         source_sha256=source.sha256,
     )
@@ -134,6 +150,22 @@ def _scan(volume: Volume | None, *, identified: bool) -> Scan:
             "age_years": source.age_years,
         }
     )
+
+
+def _with_contrast(scan: Scan, anatomy: Anatomy) -> Scan:
+    """Where the header is silent, the density of the blood tells."""
+    if scan.contrast is not None or (enhanced := is_enhanced(anatomy)) is None:
+        return scan
+    return scan.model_copy(update={"contrast": enhanced, "contrast_by": ContrastSource.IMAGE})
+
+
+def _kernel_name(text: str) -> str:
+    """The kernel where it looks like one; a header field that people can fill may hold a name.
+
+    >>> [_kernel_name(kernel) for kernel in ("B70f", "FC52", "LUNG", "YA", "DOE^JANE")]
+    ['B70f', 'FC52', 'LUNG', 'YA', '']
+    """
+    return text if _KERNEL.fullmatch(text) else ""
 
 
 def _hashed(uid: str) -> str:
@@ -185,26 +217,25 @@ def _model(bundle: "Bundle", path: Path) -> Model:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """What evidence is placed by."""
+
+    axis: SliceAxis
+    landmarks: Landmarks
+
+
 def _findings(
-    volume: Volume,
-    anatomy: Anatomy,
-    bundle: "Bundle",
-    prediction: "Prediction",
-    *,
-    identified: bool,
+    bundle: "Bundle", prediction: "Prediction", places: _Places, *, contrast: bool | None
 ) -> tuple[Finding, ...]:
     display = load_display()
-    axis = SliceAxis.of(volume, identified=identified)
-    landmarks = Landmarks.of(anatomy)
     found = []
     for index, (label, calibration) in enumerate(
         zip(bundle.labels, bundle.calibrations, strict=True)
     ):
-        shown = display.of(label)
+        shown, known = display.of(label), meaning(label)
         probability = float(np.clip(prediction.probabilities_l[index], 0.0, 1.0))
-        convention = label.rpartition(":")[0]
-        included = (f"{convention}:{name}" for name in shown.umbrella_of)
-        maps, affine, bias = prediction.maps_lzyx, prediction.map_affine_lps, prediction.bias_l
+        blind = contrast is False and known is not None and known.needs_contrast
         found.append(
             Finding(
                 label=label,
@@ -214,15 +245,31 @@ def _findings(
                 probability=probability,
                 calibrated=calibration.state is CalibrationState.FITTED,
                 calibration=calibration.state,
+                alike=_alike(calibration, probability),
                 threshold=calibration.threshold,
-                decision=decide(probability, calibration.threshold),
-                umbrella_of=tuple(child for child in included if child in bundle.labels),
-                evidence=evidence(maps[index], affine, float(bias[index]), axis, landmarks)
-                if maps is not None and affine is not None and bias is not None
-                else None,
+                decision=Decision.NOT_ASSESSABLE
+                if blind
+                else decide(probability, calibration.threshold),
+                umbrella_of=display.umbrella_of(label, bundle.labels),
+                variant=known is not None and known.variant,
+                evidence=_evidence(prediction, index, places),
             )
         )
     return tuple(found)
+
+
+def _alike(calibration: Calibration, probability: float) -> Alike | None:
+    found = calibration.alike(probability)
+    if found is None or calibration.state is not CalibrationState.FITTED:
+        return None
+    return Alike(low=found.low, high=found.high, scans=found.scans, said_so=found.positives)
+
+
+def _evidence(prediction: "Prediction", index: int, places: _Places) -> Evidence | None:
+    maps, affine, bias = prediction.maps_lzyx, prediction.map_affine_lps, prediction.bias_l
+    if maps is None or affine is None or bias is None:
+        return None
+    return evidence(maps[index], affine, float(bias[index]), places.axis, places.landmarks)
 
 
 def decide(probability: float, threshold: float) -> Decision:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 from configs.contracts import INTENDED_USE, PROBABILITY_MEANING
 from model.calibration import CalibrationState
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 MAX_FOCI = 5
 
 
@@ -29,6 +29,14 @@ class Decision(StrEnum):
     PRESENT = "present"
     ABSENT = "absent"
     INDETERMINATE = "indeterminate"
+    NOT_ASSESSABLE = "not_assessable"  # the finding needs contrast, the scan has none
+
+
+class ContrastSource(StrEnum):
+    """How it is known whether contrast was given."""
+
+    HEADER = "header"
+    IMAGE = "image"  # by the density of the blood
 
 
 class TrainingData(StrEnum):
@@ -76,7 +84,8 @@ class Scan(Part):
     age_years: int | None = None
     vendor: str = ""
     kernel: str = ""
-    contrast: bool | None = None
+    contrast: bool | None = Field(default=None, description="null where nobody can tell")
+    contrast_by: ContrastSource | None = None
     synthetic: bool = Field(default=False, description="the scan was drawn, not acquired")
     source_sha256: str = Field(default="", description="of the bytes of the files that were read")
 
@@ -170,6 +179,15 @@ class Evidence(Part):
     foci: tuple[Focus, ...] = Field(max_length=MAX_FOCI)
 
 
+class Alike(Part):
+    """The validation scans that were scored like this one: what stands behind a percentage."""
+
+    low: FiniteFloat = Field(ge=0, le=1, description="scored from this probability")
+    high: FiniteFloat = Field(ge=0, le=1, description="up to this one")
+    scans: int = Field(ge=1)
+    said_so: int = Field(ge=0, description="of these scans, the reports that stated the finding")
+
+
 class Finding(Part):
     """One label of the model: what the network says, how sure, and where it looked."""
 
@@ -180,11 +198,15 @@ class Finding(Part):
     probability: FiniteFloat = Field(ge=0, le=1)
     calibrated: bool = Field(description="fitted on enough cases; else read it as a rank")
     calibration: CalibrationState
+    alike: Alike | None = Field(
+        default=None, description="null where it is not calibrated or the bundle has no counts"
+    )
     threshold: FiniteFloat = Field(ge=0, le=1)
     decision: Decision
     umbrella_of: tuple[str, ...] = Field(
         default=(), description="labels of this model that this finding includes"
     )
+    variant: bool = Field(default=False, description="normal anatomy that is worth a word")
     evidence: Evidence | None = Field(description="null for a network that has no evidence maps")
 
     @property
@@ -202,6 +224,60 @@ class NotCovered(Part):
     note: str = ""
 
 
+class TextValue(StrEnum):
+    """What a report's text says of a label, under the label's convention."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    UNCERTAIN = "uncertain"
+    NOT_MENTIONED = "not_mentioned"
+
+
+class Agreement(StrEnum):
+    """How the text and the network stand to each other on a label."""
+
+    AGREE = "agree"  # also where the text is silent and the network below its threshold
+    TEXT_ONLY = "text_only"  # stated in the text, below the network's threshold
+    NETWORK_ONLY = "network_only"  # above the network's threshold, denied in the text
+    NOT_MENTIONED = "not_mentioned"  # above the network's threshold, the text is silent
+    OPEN = "open"  # one of the two cannot tell
+
+
+class Quote(Part):
+    """A sentence of the text, word for word."""
+
+    text: str
+    start: int = Field(ge=0, description="offsets into the text")
+    end: int
+    section: str
+
+
+class TextFinding(Part):
+    """One label as the text has it, beside the network's decision."""
+
+    label: str
+    value: TextValue
+    agreement: Agreement
+    quotes: tuple[Quote, ...] = Field(default=(), description="the sentences that decided it")
+
+
+class TextReport(Part):
+    """The radiologist's own report of this scan, and what it says label by label."""
+
+    text: str
+    indication: str = Field(default="", description="word for word; the network never saw it")
+    findings: tuple[TextFinding, ...]
+    not_compared: tuple[str, ...] = Field(
+        default=(), description="labels of a convention that is not installed here"
+    )
+
+    @property
+    def disagreements(self) -> tuple[TextFinding, ...]:
+        """Where one says what the other denies or leaves out: contradictions before silence."""
+        order = (Agreement.TEXT_ONLY, Agreement.NETWORK_ONLY, Agreement.NOT_MENTIONED)
+        return tuple(f for kind in order for f in self.findings if f.agreement is kind)
+
+
 class ScanReport(Part):
     """The whole content of a report on one scan."""
 
@@ -216,6 +292,10 @@ class ScanReport(Part):
     model: Model
     findings: tuple[Finding, ...] = Field(description="in the model's order; none when refused")
     not_covered: tuple[NotCovered, ...] = ()
+    text_report: TextReport | None = Field(
+        default=None, description="only where the radiologist's own report was given"
+    )
+    draft: str = Field(default="", description="findings in plain text: a draft, unverified")
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
@@ -223,7 +303,7 @@ class ScanReport(Part):
             raise ValueError(f"schema_version is {self.schema_version!r}, not {SCHEMA_VERSION!r}")
         if self.intended_use != INTENDED_USE or self.probability_meaning != PROBABILITY_MEANING:
             raise ValueError("intended_use and probability_meaning are fixed sentences")
-        if self.status is Status.REFUSED and self.findings:
+        if self.status is Status.REFUSED and (self.findings or self.text_report or self.draft):
             raise ValueError("a refused scan has no findings")
         if self.status is Status.READ and not self.quality.in_scope:
             raise ValueError("an out-of-scope scan is refused")

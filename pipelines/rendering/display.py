@@ -9,7 +9,9 @@ from typing import Self
 import yaml
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from configs.finding import Group
 from pipelines.rendering.content import NotCovered
+from pipelines.rendering.ontology import included, meaning
 
 
 class Window(StrEnum):
@@ -24,6 +26,18 @@ WINDOWS_HU: Mapping[Window, tuple[int, int]] = {  # (centre, width)
     Window.LUNG: (-600, 1500),
     Window.MEDIASTINAL: (40, 400),
     Window.BONE: (400, 1800),
+}
+
+
+_GROUPS = {  # of the ontology: where a label goes that `display.yaml` does not list
+    Group.LUNG: ("lung", Window.LUNG),
+    Group.AIRWAYS: ("airways", Window.LUNG),
+    Group.PLEURA: ("pleura", Window.MEDIASTINAL),
+    Group.MEDIASTINUM_HEART_VESSELS: ("mediastinum", Window.MEDIASTINAL),
+    Group.BONES_CHEST_WALL: ("bones", Window.BONE),
+    Group.ABDOMEN: ("abdomen", Window.MEDIASTINAL),
+    Group.DEVICES: ("devices", Window.BONE),
+    Group.GENERAL: ("other", Window.LUNG),
 }
 
 
@@ -69,10 +83,23 @@ class Display(_Closed):
         return self
 
     def of(self, label: str) -> Shown:
-        """How `convention:label` is shown; an unlisted label goes under its own name to Other."""
+        """How `convention:label` is shown; an unlisted one by its name, in its findings' group."""
         convention, _, name = label.rpartition(":")
         shown = self.labels.get(convention, {}).get(name)
-        return shown or Shown(name=name.replace("_", " "), group="other", window=Window.LUNG)
+        if shown:
+            return shown
+        known = meaning(label)
+        group, window = _GROUPS[known.group if known else Group.GENERAL]
+        words = name.replace("_", " ")
+        return Shown(name=words[:1].upper() + words[1:], group=group, window=window)
+
+    def umbrella_of(self, label: str, labels: tuple[str, ...]) -> tuple[str, ...]:
+        """Which of a model's labels a label includes: as listed, else as the ontology has it."""
+        listed = self.of(label).umbrella_of
+        if not listed:
+            return included(label, labels)
+        convention = label.rpartition(":")[0]
+        return tuple(other for name in listed if (other := f"{convention}:{name}") in labels)
 
     def lacking(self, labels: Iterable[str]) -> tuple[NotCovered, ...]:
         """What a reader would look for and a model with these labels was never taught."""

@@ -7,7 +7,6 @@ still be inert.
 
 import base64
 import hashlib
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
@@ -19,35 +18,19 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from pipelines.rendering import wording
-from pipelines.rendering.content import Decision, Finding, Focus, ScanReport, Status, percent
+from pipelines.rendering.content import Finding, Focus, ScanReport, Status, percent
 from pipelines.rendering.display import WINDOWS_HU, load_display
+from pipelines.rendering.lists import lists
+from pipelines.rendering.markup import environment
 from pipelines.rendering.pictures import KeyImage, Pictures
 from pipelines.rendering.slices import CURVE_HU, CURVE_LEVEL
 
 _SCRIPTS = ("volume.js", "planes.js", "hands.js")  # one scope, in this order
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A row of the list: a finding, and the umbrella terms that fold under it."""
-
-    finding: Finding
-    folded: tuple[Finding, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """An organ group with its rows."""
-
-    name: str
-    entries: tuple[Entry, ...]
-
-
 def render(report: ScanReport, pictures: Pictures | None = None) -> str:
     """The page; a refused scan's page has reasons and no pictures."""
     style, script = _resource("report.css"), _script()
-    present = report.having(Decision.PRESENT)
-    absent = report.having(Decision.ABSENT)
     page = _template().render(
         report=report,
         refused=report.status is Status.REFUSED,
@@ -61,11 +44,8 @@ def render(report: ScanReport, pictures: Pictures | None = None) -> str:
         technical=wording.technical(report),
         calibration_meaning=wording.calibration_meaning(report),
         slice_numbers=wording.slice_numbers(report),
-        present=present,
-        present_groups=_grouped(present),
-        indeterminate=report.having(Decision.INDETERMINATE),
-        absent=absent,
-        absent_groups=_grouped(absent),
+        lists=lists(report),
+        compared=wording.compared(report),
         windows=[window.value for window in WINDOWS_HU],
         viewer=_viewer(report, pictures) if pictures else None,
         key_images=[_key(key) for key in pictures.key_images] if pictures else [],
@@ -96,32 +76,7 @@ def _script() -> str:
 
 @cache
 def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, loader=jinja2.BaseLoader()
-    )
-    environment.filters["percent"] = percent
-    environment.filters["place"] = wording.place
-    return environment.from_string(_resource("report.html.j2"))
-
-
-def _grouped(findings: tuple[Finding, ...]) -> list[Group]:
-    """In reading order; an umbrella term folds under its most probable child that is listed."""
-    umbrellas: dict[str, list[Finding]] = {}
-    for finding in findings:
-        children = [child for child in findings if child.label in finding.umbrella_of]
-        if children:
-            umbrellas.setdefault(children[0].label, []).append(finding)
-    folded = {umbrella.label for group in umbrellas.values() for umbrella in group}
-    groups = []
-    for key, name in load_display().groups.items():
-        entries = tuple(
-            Entry(finding, tuple(umbrellas.get(finding.label, ())))
-            for finding in findings
-            if finding.group == key and finding.label not in folded
-        )
-        if entries:
-            groups.append(Group(name, entries))
-    return groups
+    return environment().from_string(_resource("report.html.j2"))
 
 
 def _key(key: KeyImage) -> dict[str, Any]:
@@ -142,8 +97,9 @@ def _viewer(report: ScanReport, pictures: Pictures) -> dict[str, Any]:
     assert report.geometry is not None
     depth = report.geometry.shape_zyx[0]
     numbers = depth - slices.indices  # counted from the head
-    listed = [e.finding for g in _grouped(report.having(Decision.PRESENT)) for e in g.entries]
-    listed += report.having(Decision.INDETERMINATE)
+    found = lists(report)
+    groups = (*found.present.groups, *found.indeterminate.groups)
+    listed = [entry.finding for group in groups for entry in group.entries]
     some_map = next(iter(pictures.maps.values()), None)
     identity = np.eye(4)
     to_map = np.linalg.inv(some_map.affine_lps) @ slices.affine_lps if some_map else identity

@@ -55,10 +55,12 @@ def read_scan(
     *,
     series: str | None = None,
     identified: bool = False,
+    text: str | None = None,
     clock: Clock | None = None,
 ) -> Reading:
     """Read one scan; one that cannot be trusted or is no chest CT gives a refused report.
 
+    `text` is the radiologist's own report of the scan, to be set against the network's.
     Raises nothing for a bad scan: its reasons stand in the content.
     """
     clock = clock or Clock()
@@ -92,4 +94,9 @@ def read_scan(
             warnings=prepared.warnings,
             identified=identified,
         )
+    if text is not None:
+        from pipelines.rendering.second_reader import beside
+
+        with clock.stage("read text"):
+            content = beside(content, text)
     return Reading(content, volume, prediction)

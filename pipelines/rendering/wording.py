@@ -5,12 +5,16 @@ from enum import StrEnum
 
 from model.calibration import CalibrationState
 from pipelines.rendering.content import (
+    Agreement,
+    ContrastSource,
     Decision,
     Finding,
     Focus,
     ScanReport,
     Side,
     Status,
+    TextFinding,
+    TextValue,
     TrainingData,
     Zone,
     percent,
@@ -118,6 +122,16 @@ def summary(report: ScanReport) -> tuple[Line, ...]:
                 Tone.PLAIN if every else Tone.CAREFUL,
             )
         )
+    if report.text_report:
+        count = len(report.text_report.disagreements)
+        lines.append(
+            Line(
+                "Report text",
+                _count(count, "disagreement") if count else "No disagreement",
+                f"on {_count(len(report.text_report.findings), 'finding')}",
+                Tone.CAREFUL if count else Tone.PLAIN,
+            )
+        )
     return tuple(lines)
 
 
@@ -138,6 +152,8 @@ def remarks(report: ScanReport) -> tuple[str, ...]:
 
 def _acquisition(report: ScanReport) -> list[str]:
     contrast = {True: "contrast", False: "no contrast", None: ""}[report.scan.contrast]
+    if report.scan.contrast_by is ContrastSource.IMAGE:
+        contrast += " (by the blood's density)"
     kernel = f"kernel {report.scan.kernel}" if report.scan.kernel else ""
     vendor = "" if report.scan.vendor == "other" else report.scan.vendor
     vendor = vendor.upper() if len(vendor) <= 3 else vendor.capitalize()
@@ -181,8 +197,8 @@ def calibration_meaning(report: ScanReport) -> str:
         return ""
     if all(finding.calibrated for finding in report.findings):
         return (
-            "It is calibrated: of 100 scans of the training site scored like this, about as many "
-            "had a report that said so."
+            "It is calibrated on validation scans of the training site. The counts given with a "
+            "finding are of those scans; few of them make a rough figure."
         )
     return (
         "Where a finding is not calibrated on enough cases, its percentage orders scans but is no "
@@ -202,6 +218,8 @@ def slice_numbers(report: ScanReport) -> str:
 
 def decision(finding: Finding) -> str:
     """The decision with its threshold."""
+    if finding.decision is Decision.NOT_ASSESSABLE:
+        return "Not assessable: this finding needs contrast, and the scan has none."
     said = {
         Decision.PRESENT: "Above the threshold of",
         Decision.INDETERMINATE: "Indeterminate: too close to the threshold of",
@@ -211,14 +229,72 @@ def decision(finding: Finding) -> str:
 
 
 def frequency(finding: Finding) -> str:
-    """What the probability means for this finding."""
-    if finding.calibration is CalibrationState.FITTED:
-        among = percent(finding.probability).removesuffix(" %")
-        among = among.replace("<", "fewer than ").replace(">", "more than ")
-        return f"Of 100 training-site scans scored like this, {among} reports said so."
+    """What the probability means for this finding, with the counts behind it."""
+    if finding.decision is Decision.NOT_ASSESSABLE:
+        return "The network gave its number all the same: do not use it."
     if finding.calibration is CalibrationState.FEW_CASES:
         return "Calibrated on few cases: read it as a rank, not as a frequency."
-    return "Not calibrated: read it as a rank, not as a frequency."
+    if finding.calibration is CalibrationState.NONE:
+        return "Not calibrated: read it as a rank, not as a frequency."
+    alike = finding.alike
+    if alike is None:
+        return (
+            f"Of 100 training-site scans scored like this, {_among(finding.probability)} reports "
+            "said so, by the calibration curve."
+        )
+    return (
+        f"Of 100 training-site scans scored like this, {_among(alike.said_so / alike.scans)} "
+        f"reports said so: {alike.said_so} of the {_count(alike.scans, 'validation scan')} scored "
+        f"{percent(alike.low)} to {percent(alike.high)}."
+    )
+
+
+def _among(share: float) -> str:
+    """Of 100, in whole numbers.
+
+    >>> [_among(share) for share in (0.0, 0.42, 1.0)]
+    ['fewer than 1', '42', 'more than 99']
+    """
+    among = percent(share).removesuffix(" %")
+    return among.replace("<", "fewer than ").replace(">", "more than ")
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A finding as the network and the text have it."""
+
+    finding: Finding
+    text: TextFinding
+    value: str
+    verdict: str
+
+
+def compared(report: ScanReport) -> tuple[Compared, ...]:
+    """Every finding that was compared, disagreements first."""
+    if report.text_report is None:
+        return ()
+    findings = {finding.label: finding for finding in report.findings}
+    first = report.text_report.disagreements
+    order = (*first, *(told for told in report.text_report.findings if told not in first))
+    return tuple(
+        Compared(findings[t.label], t, _TEXT_VALUES[t.value], _AGREEMENTS[t.agreement])
+        for t in order
+    )
+
+
+_TEXT_VALUES = {
+    TextValue.PRESENT: "stated",
+    TextValue.ABSENT: "denied",
+    TextValue.UNCERTAIN: "uncertain",
+    TextValue.NOT_MENTIONED: "not mentioned",
+}
+_AGREEMENTS = {
+    Agreement.AGREE: "Agree",
+    Agreement.TEXT_ONLY: "Stated in the text, below the network's threshold",
+    Agreement.NETWORK_ONLY: "Above the network's threshold, denied in the text",
+    Agreement.NOT_MENTIONED: "Above the network's threshold, not mentioned in the text",
+    Agreement.OPEN: "Open: one of the two cannot tell",
+}
 
 
 def place(focus: Focus) -> str:

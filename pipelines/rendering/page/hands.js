@@ -159,6 +159,19 @@ theme.addEventListener("click", () => {
   const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   root.dataset.theme = dark ? "light" : "dark";
 });
+const copy = document.getElementById("copy"), draftText = document.getElementById("draft");
+copy.hidden = false;
+copy.addEventListener("click", async () => {
+  let done = false;
+  try {
+    await navigator.clipboard.writeText(draftText.textContent);
+    done = true;
+  } catch { // refused or unknown to this browser: select it and copy as by hand
+    getSelection().selectAllChildren(draftText);
+    done = document.execCommand("copy");
+  }
+  document.getElementById("copied").textContent = done ? "Copied" : "Selected: press Ctrl-C";
+});
 let closed = [];
 addEventListener("beforeprint", () => {
   closed = [...document.querySelectorAll("details:not([open])")];

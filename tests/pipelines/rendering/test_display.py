@@ -16,7 +16,7 @@ def test_umbrella_terms_name_labels_of_their_convention() -> None:
 
 def test_an_unlisted_label_is_shown_under_its_own_name() -> None:
     shown = load_display().of("my_site:tree_in_bud")
-    assert (shown.name, shown.group, shown.window) == ("tree in bud", "other", Window.LUNG)
+    assert (shown.name, shown.group, shown.window) == ("Tree in bud", "other", Window.LUNG)
 
 
 def test_what_a_model_covers_is_not_called_uncovered() -> None:

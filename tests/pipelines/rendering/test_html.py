@@ -123,7 +123,7 @@ def test_a_refused_page_has_reasons_and_no_number(report: ScanReport) -> None:
         measurements={},
     )
     refused = report.model_copy(
-        update={"status": Status.REFUSED, "quality": quality, "findings": ()}
+        update={"status": Status.REFUSED, "quality": quality, "findings": (), "draft": ""}
     )
     page = Page(render(refused))
     assert "NOT_CHEST" in page.text
