@@ -62,7 +62,7 @@ class TrainConfig(_Section):
 
     profile: str = "tiny"
     """The profile that the store was prepared with."""
-    network: Literal["additive", "resnet3d"] = "additive"
+    network: Literal["additive", "resnet3d", "ctnet83", "axialnet"] = "additive"
     size: str | None = None
     """Width and depth of the network by name; default: the profile's."""
     epochs: Count = 30

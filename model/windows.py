@@ -40,11 +40,13 @@ def channel_table(channels: int) -> Tensor:
     The first three are the lung, soft-tissue and wide windows scaled to [-1, 1]; the others are
     groups of neighbouring soft bins, each 1 at home and 0 elsewhere.
     """
-    if channels <= len(WINDOWS_HU):
-        raise ValueError(f"at least {len(WINDOWS_HU) + 1} input channels, not {channels}")
+    if channels < len(WINDOWS_HU):
+        raise ValueError(f"at least {len(WINDOWS_HU)} input channels, not {channels}")
     hu = torch.arange(LOWEST_HU, HIGHEST_HU + 1, dtype=torch.float32)[:, None]
     centre, width = torch.tensor(WINDOWS_HU).T
     windows = ((hu - centre) / (width / 2)).clamp(-1, 1)
+    if channels == len(WINDOWS_HU):
+        return windows
     groups = torch.tensor_split(soft_bin_table(), channels - len(WINDOWS_HU), dim=1)
     return torch.cat([windows, torch.stack([group.sum(dim=1) for group in groups], dim=1)], dim=1)
 

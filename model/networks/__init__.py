@@ -7,6 +7,8 @@ from torch import nn
 from configs.contracts import InputError
 from configs.profile import Profile
 from model.networks.additive import AdditiveNetwork
+from model.networks.axialnet import AxialNet
+from model.networks.ctnet import CtNet
 from model.networks.resnet3d import ResNet3d
 from model.networks.sizes import Size, size_of
 
@@ -15,7 +17,10 @@ Builder = Callable[[tuple[int, int, int], Size, int], nn.Module]
 NETWORKS: dict[str, Builder] = {
     "additive": AdditiveNetwork,
     "resnet3d": ResNet3d,
+    "ctnet83": CtNet,
+    "axialnet": AxialNet,
 }
+_BY_SLICE = ("ctnet83", "axialnet")
 
 
 def build_network(
@@ -23,15 +28,16 @@ def build_network(
 ) -> nn.Module:
     """A network with fresh weights: `forward(hu_bzyx int16) -> logits_bl`.
 
-    `evidence(hu_bzyx) -> (logits_bl, maps_blzyx, bias_l)` where it has one (`additive`). The size
-    is the profile's own unless one is given. Raises InputError for an unknown name, or a grid
-    that the network cannot halve often enough.
+    `evidence(hu_bzyx) -> (logits_bl, maps_blzyx, bias_l)` where it has one (`additive`,
+    `axialnet`). The size is the profile's own unless one is given. Raises InputError for an
+    unknown name, or a grid that the network cannot halve often enough.
     """
     if name not in NETWORKS:
         raise InputError(f"network {name!r}: choose one of {', '.join(NETWORKS)}")
     size = size or size_of(name, profile.name)
     stride = size.output_stride
-    if any(edge % stride for edge in profile.grid_zyx):
+    edges = profile.grid_zyx[1:] if name in _BY_SLICE else profile.grid_zyx
+    if name != "ctnet83" and any(edge % stride for edge in edges):
         raise InputError(
             f"profile {profile.name}: grid_zyx {profile.grid_zyx} must be divisible by {stride} "
             "for this network size; change the grid or `size:`"

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from model.networks.norm import Norm
 from model.networks.regional import RegionalReading
-from model.networks.residual import Trunk
+from model.networks.residual import trunk_of
 from model.networks.sizes import Size
 
 
@@ -72,7 +72,7 @@ class AdditiveNetwork(nn.Module):
         super().__init__()
         stride = size.output_stride
         self.cells_zyx = (grid_zyx[0] // stride, grid_zyx[1] // stride, grid_zyx[2] // stride)
-        self.trunk = Trunk(grid_zyx, size)
+        self.trunk = trunk_of(grid_zyx, size)
         self.head = EvidenceHead(sum(size.widths), n_labels, size.norm)
         self.bias = nn.Parameter(torch.zeros(n_labels))
         self.regional = (

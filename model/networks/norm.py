@@ -7,11 +7,11 @@ from torch import nn
 Norm = Literal["batch", "group"]
 
 _MOST_GROUPS = 8
-_BATCH_NORMS = {1: nn.BatchNorm1d, 3: nn.BatchNorm3d}
+_BATCH_NORMS = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 
 
 def norm_layer(kind: Norm, channels: int, axes: int, *, affine: bool = True) -> nn.Module:
-    """A layer over (b, channels, …) with `axes` 1 or 3 axes behind the channels (or none, for 1).
+    """A layer over (b, channels, …) with `axes` axes (1 to 3) behind the channels (or none, for 1).
 
     Group norm (Wu and He 2018) takes the most groups, up to 8, that divide the channels.
     """

@@ -26,6 +26,7 @@ class RegionalReading(nn.Module):
     """
 
     region_of_cell: Tensor
+    cells_per_region: Tensor
     mean: Tensor
     scale: Tensor
 
@@ -37,6 +38,11 @@ class RegionalReading(nn.Module):
         along = [torch.arange(n) * regions // n for n in cells_zyx]
         region = (along[0][:, None, None] * regions + along[1][:, None]) * regions + along[2]
         self.register_buffer("region_of_cell", region.flatten(), persistent=False)
+        # Counted once: on a GPU a count at every call would wait for the device. Where there are
+        # fewer cells than regions, some regions are empty and say nothing.
+        cells = torch.zeros(self.n_regions)
+        cells.index_add_(0, region.flatten(), torch.ones(region.numel())).clamp_(min=1)
+        self.register_buffer("cells_per_region", cells, persistent=False)
         self.register_buffer("mean", torch.zeros(self.n_regions, N_KINDS))
         self.register_buffer("scale", torch.ones(self.n_regions, N_KINDS))
         self.weight = nn.Parameter(torch.zeros(n_labels, self.n_regions, N_KINDS))
@@ -60,15 +66,11 @@ class RegionalReading(nn.Module):
         root = self._region_shares(cells).clamp_min(_SMALLEST_SHARE).sqrt()
         here = self.region_of_cell
         standard = (cells / root[:, here] - self.mean[here]) / self.scale[here]
-        standard = standard / self._cells_per_region[here, None]
+        standard = standard / self.cells_per_region[here, None]
         maps = torch.einsum("bck,lck->blc", standard, self.weight[:, here])
         return maps.reshape(*maps.shape[:2], *self.cells_zyx)
 
     def _region_shares(self, cell_shares: Tensor) -> Tensor:
         total = cell_shares.new_zeros(len(cell_shares), self.n_regions, cell_shares.shape[2])
         total.index_add_(1, self.region_of_cell, cell_shares)
-        return total / self._cells_per_region[:, None]
-
-    @property
-    def _cells_per_region(self) -> Tensor:
-        return torch.bincount(self.region_of_cell, minlength=self.n_regions).float()
+        return total / self.cells_per_region[:, None]

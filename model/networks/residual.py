@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from model.kinds import N_KINDS, Shape, VoxelKinds
 from model.networks.norm import Norm, norm_layer
 from model.networks.sizes import Size
+from model.networks.stock import StockResNet
 from model.windows import InputChannels
 
 
@@ -119,3 +120,22 @@ class Trunk(nn.Module):
             x = stage(x)
             features.append(x)
         return features
+
+
+class StockTrunk(nn.Module):
+    """The stock 3D ResNet over three windows, for weights that others have trained."""
+
+    def __init__(self, size: Size) -> None:
+        super().__init__()
+        self.channels = InputChannels(size.input_channels)
+        self.stock = StockResNet(3, size, centred=True)
+
+    def forward(self, hu_bzyx: Tensor) -> list[Tensor]:
+        """(b, z, y, x) int16 HU to one (b, c, z', y', x') per stage, finest first."""
+        stages: list[Tensor] = self.stock(self.channels(hu_bzyx))
+        return stages
+
+
+def trunk_of(grid_zyx: Shape, size: Size) -> nn.Module:
+    """The trunk that a size asks for: int16 HU to the feature maps of every stage."""
+    return StockTrunk(size) if size.stem == "stock" else Trunk(grid_zyx, size)

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from model.kinds import Shape
 from model.networks.norm import norm_layer
-from model.networks.residual import Trunk
+from model.networks.residual import trunk_of
 from model.networks.sizes import Size
 
 
@@ -13,7 +13,7 @@ class ResNet3d(nn.Module):
 
     def __init__(self, grid_zyx: Shape, size: Size, n_labels: int) -> None:
         super().__init__()
-        self.trunk = Trunk(grid_zyx, size)
+        self.trunk = trunk_of(grid_zyx, size)
         self.norm = norm_layer(size.norm, size.widths[-1], 1)
         self.classifier = nn.Linear(size.widths[-1], n_labels)
 

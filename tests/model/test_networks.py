@@ -2,13 +2,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from configs.contracts import InputError
 from configs.profile import load_profile
-from model.networks import build_network
+from model.networks import NETWORKS, build_network
 from model.networks.additive import AdditiveNetwork
 from model.networks.regional import RegionalReading
 from model.networks.sizes import SIZES, size_of
+from model.networks.slices import SliceTriples
 from model.windows import HIGHEST_HU, KNOTS_HU, LOWEST_HU, channel_table, soft_bin_table, table_rows
 from tests.model.archive import PROFILE
 
@@ -83,19 +85,100 @@ def test_deep_evidence_is_centred_on_its_voxels(network):
     assert torch.allclose(maps, mirrored.flip(-1), atol=1e-4)
 
 
-def test_baseline_has_no_evidence_and_the_same_interface():
-    network = build_network("resnet3d", PROFILE, 7).eval()
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("additive", size) for size in SIZES] + [("axialnet", size) for size in ("tiny", "small")],
+)
+@pytest.mark.parametrize("bf16", [False, True], ids=["float32", "bfloat16"])
+@torch.inference_mode()
+def test_evidence_is_exact_at_every_size(name, size, bf16):
+    """In bfloat16 the features are rounded, but the sum over the map is not."""
+    torch.manual_seed(0)
+    edges = (32, 48, 64)
+    profile = PROFILE.model_copy(update={"grid_zyx": edges})
+    network = build_network(name, profile, 18, size_of(name, size)).eval()
+    for parameter in network.parameters():
+        if parameter.ndim > 1 and not parameter.any():
+            nn.init.normal_(parameter, std=0.1)
+    hu = torch.randint(-1100, 2000, (1, *edges)).short()
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        logits_bl, maps_blzyx, bias_l = network.evidence(hu)
+        again_bl = network(hu)
+    tolerance = 1e-3 if bf16 else 1e-4
+    assert (again_bl - bias_l - maps_blzyx.sum((2, 3, 4))).abs().max() < tolerance
+    assert (logits_bl - again_bl).abs().max() < tolerance
+    assert maps_blzyx.abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_learns_at_profile_tiny(name):
+    torch.manual_seed(0)
+    network = build_network(name, load_profile("tiny"), 7)
+    logits_bl = network(volumes(2, edge=64))
+    assert logits_bl.shape == (2, 7)
+    assert logits_bl.dtype == torch.float32
+    logits_bl.square().sum().backward() if name != "additive" else logits_bl.sum().backward()
+    head = {"additive": "bias", "axialnet": "scores"}.get(name, "classifier")
+    gradients = [p.grad for n, p in network.named_parameters() if n.startswith(head)]
+    assert gradients
+    assert all(gradient is not None and gradient.any() for gradient in gradients)
+
+
+def test_ctnet_has_the_published_number_of_parameters():
+    with torch.device("meta"):
+        network = build_network("ctnet83", load_profile("published"), 83)
+    assert sum(p.numel() for p in network.parameters()) == 12_411_779
+    assert network.classifier[0].in_features == 7_200
+
+
+def test_slice_triples_are_spread_evenly_over_the_grid():
+    for slices in (402, 64, 224, 160, 8):
+        centres = SliceTriples(slices).centres
+        assert len(centres) == slices // 3
+        assert centres.min() >= 1
+        assert centres.max() <= slices - 2
+        gaps = centres.diff()
+        assert set(gaps.tolist()) <= {3, 4}
+        assert abs((centres.float().mean() - (slices - 1) / 2).item()) <= 0.5
+    assert SliceTriples(402).centres.tolist() == list(range(1, 402, 3))
+
+
+@pytest.mark.parametrize(("name", "size"), [("axialnet", "tiny"), ("additive", "video")])
+@torch.inference_mode()
+def test_centred_halving_keeps_a_map_in_place(name, size):
+    """Mirrored in, mirrored out, once the kernels are symmetric: nothing is shifted."""
+    torch.manual_seed(0)
+    profile = PROFILE.model_copy(update={"grid_zyx": (16, 64, 64)})
+    network = build_network(name, profile, 3, size_of(name, size)).eval()
+    if name == "additive":
+        network.regional = None
+        nn.init.normal_(network.head.focal)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Conv3d):
+            module.weight.data = (module.weight.data + module.weight.data.flip(-1)) / 2
+    hu = torch.randint(-1000, 200, (1, 16, 64, 64)).short()
+    _, maps, _ = network.evidence(hu)
+    _, mirrored, _ = network.evidence(hu.flip(-1))
+    assert maps.std() > 1e-6
+    assert torch.allclose(maps, mirrored.flip(-1), atol=1e-5, rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["resnet3d", "ctnet83"])
+def test_baselines_have_no_evidence_and_the_same_interface(name):
+    network = build_network(name, PROFILE, 7).eval()
     assert network(volumes(2)).shape == (2, 7)
     assert not hasattr(network, "evidence")
 
 
-@pytest.mark.parametrize("name", SIZES)
-def test_every_size_fits_its_profile(name):
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [("tiny", 0.5, 1), ("small", 8, 11), ("base", 33, 40), ("large", 45, 55)],
+)
+def test_every_size_fits_its_profile(name, low, high):
     with torch.device("meta"):
-        network = build_network("resnet3d", load_profile(name), 18)
-    millions = sum(p.numel() for p in network.parameters()) / 1e6
-    low, high = {"tiny": (0.5, 1), "small": (8, 11), "base": (33, 40), "large": (45, 55)}[name]
-    assert low < millions < high
+        networks = [build_network(n, load_profile(name), 18) for n in ("additive", "resnet3d")]
+    for network in networks:
+        assert low < sum(p.numel() for p in network.parameters()) / 1e6 < high
 
 
 def test_wrong_names_and_grids_are_refused():
