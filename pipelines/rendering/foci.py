@@ -82,7 +82,7 @@ def _foci(
     axis: SliceAxis,
     landmarks: Landmarks,
 ) -> tuple[Focus, ...]:
-    regions, count = ndimage.label(supporting >= _HOT * supporting.max(), _ALL_NEIGHBOURS)
+    regions, count = _regions(supporting)
     shares = ndimage.sum_labels(supporting, regions, np.arange(1, count + 1)) / total
     strongest = np.argsort(-shares, kind="stable")[:MAX_FOCI]
     boxes = ndimage.find_objects(regions)
@@ -92,6 +92,22 @@ def _foci(
         for region in strongest
         if shares[region] >= _SMALLEST_SHARE
     )  # fmt: skip
+
+
+def region_of(
+    map_zyx: NDArray[np.float32], map_affine_lps: NDArray[np.float64], focus: Focus
+) -> NDArray[np.bool_]:
+    """The cells of the map that one of its label's foci consists of."""
+    regions, _ = _regions(np.maximum(map_zyx.astype(np.float64), 0.0))
+    peak = np.linalg.inv(map_affine_lps) @ [*focus.peak_xyz_mm, 1.0]
+    x, y, z = np.rint(peak[:3]).astype(int)
+    cells: NDArray[np.bool_] = regions == regions[z, y, x]
+    return cells
+
+
+def _regions(supporting: NDArray[np.float64]) -> tuple[NDArray[np.int_], int]:
+    regions, count = ndimage.label(supporting >= _HOT * supporting.max(), _ALL_NEIGHBOURS)
+    return regions, count
 
 
 def _focus(

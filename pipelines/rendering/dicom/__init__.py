@@ -1,0 +1,1 @@
+"""The DICOM forms of a report: structured report, segmentations of the evidence, key objects."""
