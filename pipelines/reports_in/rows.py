@@ -5,16 +5,25 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from configs.contracts import RecordReason, Stage
+from pipelines.reports_in.status import Status
 from pipelines.running.run import Rejected
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One report: its identifier and text, verbatim, and where it stands in the archive."""
+    """One report, or one message of it: its identifier and text, and where it stands."""
 
     id: str
     text: str
     place: str
+    exam: str = ""
+    """The examination's names and codes, as the source gives them."""
+    status: Status | None = Status.FINAL
+    """None for a status that nobody knows."""
+    time: float | None = None
+    """Seconds since 1970."""
+    addendum_at: int | None = None
+    """Where the text of addenda begins, if any were appended."""
 
 
 @dataclass(frozen=True, slots=True)
