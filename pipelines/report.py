@@ -120,20 +120,35 @@ def _text(path: Path | None, report_id: str | None) -> str | None:
 def _write(reading: "Reading", wanted: tuple[Form, ...], out: Path, clock: "Clock") -> None:
     """Every form from the same content."""
     content = reading.content
-    pictures = None
-    if Form.HTML in wanted and reading.volume and reading.prediction:
-        from pipelines.rendering import pictures as drawing
-
-        with clock.stage("draw"):
-            pictures = drawing.draw(content, reading.volume, reading.prediction)
     for form in wanted:
         with clock.stage(f"write {form}"):
             if form is Form.JSON:
                 files.write_json(out / "report.json", content.model_dump(mode="json"))
             elif form is Form.HTML:
-                from pipelines.rendering.html import render
+                files.write_text(out / "report.html", _html(reading))
+            elif form is Form.PDF:
+                with files.atomic_path(out / "report.pdf") as temporary:
+                    temporary.write_bytes(_pdf(reading))
 
-                files.write_text(out / "report.html", render(content, pictures))
+
+def _html(reading: "Reading") -> str:
+    from pipelines.rendering import html, pictures
+
+    if reading.volume is None or reading.prediction is None:
+        return html.render(reading.content)
+    return html.render(
+        reading.content, pictures.draw(reading.content, reading.volume, reading.prediction)
+    )
+
+
+def _pdf(reading: "Reading") -> bytes:
+    from pipelines.rendering import pdf, pictures
+
+    if reading.volume is None or reading.prediction is None:
+        return pdf.render(reading.content)
+    return pdf.render(
+        reading.content, pictures.key_images(reading.content, reading.volume, reading.prediction)
+    )
 
 
 def _print(content: ScanReport, out: Path, clock: "Clock | None") -> None:

@@ -69,6 +69,7 @@ class Display(_Closed):
     """The content of `display.yaml`."""
 
     assessment: dict[str, str]
+    measurements: dict[str, str]
     groups: dict[str, str]
     labels: dict[str, dict[str, Shown]]
     not_covered: tuple[Lacking, ...]

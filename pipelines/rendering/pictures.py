@@ -48,23 +48,36 @@ class Pictures:
 
 
 def draw(report: ScanReport, volume: Volume, prediction: "Prediction") -> Pictures:
-    """Draw what a read scan's report shows."""
+    """Draw what the page of a read scan shows."""
     slices = Slices.of(volume)
     axis = SliceAxis.of(volume)
-    maps: dict[str, EvidenceMap] = {}
+    maps = _maps(prediction)
     profiles: dict[str, NDArray[np.float64]] = {}
     if prediction.maps_lzyx is not None and prediction.map_affine_lps is not None:
         for label, map_zyx in zip(prediction.labels, prediction.maps_lzyx, strict=True):
-            maps[label] = EvidenceMap.of(map_zyx, prediction.map_affine_lps)
             profile = slice_profile(map_zyx, prediction.map_affine_lps, axis)
             profiles[label] = profile[slices.indices]
+    return Pictures(slices, maps, profiles, key_images(report, volume, prediction))
+
+
+def key_images(
+    report: ScanReport, volume: Volume, prediction: "Prediction"
+) -> tuple[KeyImage, ...]:
+    """The best slice of each finding above its threshold or close to it, most probable first."""
+    maps, axis = _maps(prediction), SliceAxis.of(volume)
     shown = report.having(Decision.PRESENT) + report.having(Decision.INDETERMINATE)
-    keys = tuple(
-        _key_image(finding, finding.foci[0], maps[finding.label], volume, axis)
-        for finding in shown
-        if finding.foci
-    )
-    return Pictures(slices, maps, profiles, keys[:MOST_KEY_IMAGES])
+    placed = [finding for finding in shown if finding.foci][:MOST_KEY_IMAGES]
+    return tuple(_key_image(f, f.foci[0], maps[f.label], volume, axis) for f in placed)
+
+
+def _maps(prediction: "Prediction") -> dict[str, EvidenceMap]:
+    maps, affine = prediction.maps_lzyx, prediction.map_affine_lps
+    if maps is None or affine is None:
+        return {}
+    return {
+        label: EvidenceMap.of(map_zyx, affine)
+        for label, map_zyx in zip(prediction.labels, maps, strict=True)
+    }
 
 
 def _key_image(

@@ -19,6 +19,7 @@ from pipelines.rendering.content import (
     Zone,
     percent,
 )
+from pipelines.rendering.display import load_display
 
 
 class Tone(StrEnum):
@@ -186,9 +187,15 @@ def technical(report: ScanReport) -> tuple[tuple[str, str], ...]:
         lines.append(("Study" if report.scan.identified else "Study (hash)", report.scan.study))
     if report.scan.source_sha256:
         lines.append(("Source SHA-256", report.scan.source_sha256))
+    names = load_display().measurements
     for name, value in report.quality.measurements.items():
-        lines.append((name.replace("_", " "), "not measured" if value is None else str(value)))
+        shown = "not measured" if value is None else f"{value:g}" if _is_number(value) else value
+        lines.append((names.get(name, name.replace("_", " ")), str(shown)))
     return tuple(lines)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, float | int) and not isinstance(value, bool)
 
 
 def calibration_meaning(report: ScanReport) -> str:
@@ -247,6 +254,18 @@ def frequency(finding: Finding) -> str:
         f"reports said so: {alike.said_so} of the {_count(alike.scans, 'validation scan')} scored "
         f"{percent(alike.low)} to {percent(alike.high)}."
     )
+
+
+def frequency_in_short(finding: Finding) -> str:
+    """The same for a narrow column."""
+    if finding.calibration is CalibrationState.FEW_CASES:
+        return "few cases: a rank only"
+    if finding.calibration is CalibrationState.NONE:
+        return "not calibrated: a rank only"
+    alike = finding.alike
+    if alike is None:
+        return f"{_among(finding.probability)}, by the calibration curve"
+    return f"{_among(alike.said_so / alike.scans)} ({alike.said_so} of {alike.scans})"
 
 
 def _among(share: float) -> str:
