@@ -98,6 +98,7 @@ class Stage(StrEnum):
     PREPARE = "prepare"
     COHORT = "cohort"
     TRAIN = "train"
+    SEND = "send"
 
 
 class RecordReason(StrEnum):
