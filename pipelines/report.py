@@ -12,6 +12,7 @@ from pipelines.rendering.content import Decision, ScanReport, percent
 from pipelines.rendering.forms import Form
 from pipelines.running.progress import messages, results
 from pipelines.running.run import Run
+from pipelines.sending.delivery import delivery
 
 if TYPE_CHECKING:
     from pipelines.rendering.reading import Clock, Reading
@@ -29,6 +30,8 @@ def report(
     report_text: Path | None = None,
     report_id: str | None = None,
     identified: bool = False,
+    send: str | None = None,
+    stow: str | None = None,
     timings: bool = False,
     quiet: bool = False,
 ) -> ScanReport:
@@ -58,19 +61,29 @@ def report(
         The report's identifier in the archive.
     identified
         Write patient id, accession, date, sex, age and UIDs; without it UIDs are hashed and the
-        rest is left out.
+        rest is left out. The form dicom needs it.
+    send
+        HOST:PORT:AET of an archive: write the form dicom and send it there by C-STORE.
+    stow
+        URL of a DICOMweb service: write the form dicom and post it there (STOW-RS).
     timings
         Print the seconds of every stage.
     quiet
         Print nothing.
     """
-    wanted = _writable(forms.chosen(form), quiet=quiet)
+    destination = delivery(send, stow)
+    identified = identified or destination is not None
+    wanted = _writable(forms.chosen(f"{form},dicom" if destination else form), quiet=quiet)
+    if Form.DICOM in wanted and not identified:
+        raise InputError("--form dicom: DICOM objects name patient and study; add --identified")
     text = _text(report_text, report_id)
     config = {"form": [f.value for f in wanted], "series": series, "identified": identified}
     inputs = {"scan": scan, "model": model} | ({"text": report_text} if report_text else {})
     with Run("report", out, inputs, config) as run:
         for stale in ("json", "html", "pdf"):  # never another scan's numbers beside a refusal
             (out / f"report.{stale}").unlink(missing_ok=True)
+        for stale_object in (out / "dicom").glob("*.dcm"):
+            stale_object.unlink()
         from pipelines.rendering.reading import Clock, read_scan
 
         clock = Clock()
@@ -82,6 +95,8 @@ def report(
             scan, bundle, model, series=series, identified=identified, text=text, clock=clock
         )
         _write(reading, wanted, out, clock)
+        objects = _write_dicom(reading, scan, out, clock, quiet) if Form.DICOM in wanted else ()
+        lost = destination.deliver(objects, run) if destination and objects else None
         content = reading.content
         run.facts["stage_seconds"] = {name: round(s, 3) for name, s in clock.seconds.items()}
         run.counts["findings"] = len(content.findings)
@@ -92,6 +107,10 @@ def report(
         raise InputError(f"{scan}: not read: {first.code}: {first.meaning} (see {out})")
     if not quiet:
         _print(content, out, clock if timings else None)
+    if destination and not objects:
+        raise InputError("nothing was sent: there are no DICOM objects of this scan")
+    if lost:
+        raise InputError(f"{lost}; all are kept in {out / 'dicom'}")
     return content
 
 
@@ -129,6 +148,21 @@ def _write(reading: "Reading", wanted: tuple[Form, ...], out: Path, clock: "Cloc
             elif form is Form.PDF:
                 with files.atomic_path(out / "report.pdf") as temporary:
                     temporary.write_bytes(_pdf(reading))
+
+
+def _write_dicom(
+    reading: "Reading", scan: Path, out: Path, clock: "Clock", quiet: bool
+) -> tuple[Path, ...]:
+    """The DICOM objects; a scan that can have none is named."""
+    from pipelines.rendering.dicom.write import write_dicom
+
+    with clock.stage("write dicom"):
+        try:
+            return write_dicom(reading, scan, out / "dicom")
+        except InputError as error:
+            if not quiet:
+                messages.print(f"dicom: left out, {error}", markup=False)
+            return ()
 
 
 def _html(reading: "Reading") -> str:
@@ -173,5 +207,5 @@ def _print(content: ScanReport, out: Path, clock: "Clock | None") -> None:
         for name, seconds in clock.seconds.items():
             results.print(f"{name:<12}{seconds:7.2f} s")
     results.print(content.intended_use)
-    for path in sorted(out.glob("report.*")):
+    for path in (*sorted(out.glob("report.*")), *sorted(out.glob("dicom/*.dcm"))):
         results.print(str(path))

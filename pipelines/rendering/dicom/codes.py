@@ -40,11 +40,6 @@ FINDINGS: Mapping[str, Code] = {
 }
 """By a label's words in lower case. A label that says more or less than a term is not here."""
 
-DECISIONS: Mapping[Decision, Code] = {
-    Decision.PRESENT: Code("52101004", "SCT", "Present"),
-    Decision.ABSENT: Code("272519000", "SCT", "Absent"),
-    Decision.INDETERMINATE: Code("82334004", "SCT", "Indeterminate"),
-}
 SIDES: Mapping[Side, Code] = {
     Side.RIGHT: Code("24028007", "SCT", "Right"),
     Side.LEFT: Code("7771000", "SCT", "Left"),
@@ -79,6 +74,12 @@ CALIBRATIONS: Mapping[CalibrationState, CodedConcept] = {
     CalibrationState.FITTED: _private("FITTED", "Calibrated"),
     CalibrationState.FEW_CASES: _private("FEW_CASES", "Calibrated on few cases: a rank"),
     CalibrationState.NONE: _private("UNCALIBRATED", "Not calibrated: a rank"),
+}
+DECISIONS: Mapping[Decision, Code | CodedConcept] = {
+    Decision.PRESENT: Code("52101004", "SCT", "Present"),
+    Decision.ABSENT: Code("272519000", "SCT", "Absent"),
+    Decision.INDETERMINATE: Code("82334004", "SCT", "Indeterminate"),
+    Decision.NOT_ASSESSABLE: _private("NOT_ASSESSABLE", "Not assessable without contrast"),
 }
 ZONES: Mapping[Zone, CodedConcept] = {
     Zone.UPPER: _private("UPPER", "Upper third"),

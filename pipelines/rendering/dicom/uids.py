@@ -23,8 +23,9 @@ class Uids:
 
     @classmethod
     def of(cls, report: ScanReport) -> "Uids":
-        """From all that the report says but the time at which it was said."""
-        content = _rounded(report.model_dump(mode="json", exclude={"created"}))
+        """From all that the objects say but the time at which it was said."""
+        said_elsewhere = {"created", "text_report", "draft"}
+        content = _rounded(report.model_dump(mode="json", exclude=said_elsewhere))
         text = json.dumps([version("chestct"), content], sort_keys=True)
         return cls(hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest())
 
