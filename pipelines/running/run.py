@@ -1,10 +1,11 @@
 """The record that every verb leaves in its output folder: `run.json` and `rejected.parquet`."""
 
+import hashlib
 import platform
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -45,6 +46,12 @@ class Run:
     counts: Counter[str] = field(default_factory=Counter)
     facts: dict[str, Any] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
+    rejected_in_parts: int | None = None
+    """Set by a verb that writes `rejected.parquet` itself, part by part: its number of rows."""
+    hashes: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of the inputs that a verb has hashed already, by name."""
+    anonymous: bool = False
+    """Record no path and no argument as typed, only their hashes: they may name a patient."""
     _started: float = 0.0
 
     def __enter__(self) -> Self:
@@ -82,30 +89,46 @@ class Run:
     ) -> None:
         if error is not None:
             return
-        columns = {
-            name: [str(getattr(record, name)) for record in self.rejected]
-            for name in tables.REJECTED.names
-        }
-        files.write_table(self.out / "rejected.parquet", pa.table(columns, schema=tables.REJECTED))
+        if self.rejected_in_parts is None:
+            files.write_table(self.out / "rejected.parquet", rejected_table(self.rejected))
         files.write_json(self.out / "run.json", self._record())
+
+    def _argument(self, text: str) -> str:
+        if not self.anonymous or text == self.verb:
+            return text
+        option, equals, value = text.partition("=")
+        if not option.startswith("--"):
+            return _hashed(text)
+        return f"{option}={_hashed(value)}" if equals else option
 
     def _record(self) -> dict[str, Any]:
         return {
             "format": RUN_FORMAT,
             "verb": self.verb,
-            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+            "command": [Path(sys.argv[0]).name, *map(self._argument, sys.argv[1:])],
             "config": {name: _plain(value) for name, value in self.config.items()},
-            "inputs": {
-                name: {"path": str(path), "sha256": files.sha256_of(path)}
-                for name, path in self.inputs.items()
-                if path.is_file()
-            }
-            | {name: {"path": str(path)} for name, path in self.inputs.items() if path.is_dir()},
-            "counts": {**self.counts, "rejected": len(self.rejected)},
+            "inputs": {name: self._input(name, path) for name, path in self.inputs.items()},
+            "counts": {**self.counts, "rejected": self._rejected_rows()},
             **self.facts,
             "seconds": round(time.perf_counter() - self._started, 3),
             "versions": package_versions(),
         }
+
+    def _input(self, name: str, path: Path) -> dict[str, str]:
+        digest = self.hashes.get(name) or (files.sha256_of(path) if path.is_file() else None)
+        shown = _hashed(str(path)) if self.anonymous else str(path)
+        return {"path": shown} | ({"sha256": digest} if digest else {})
+
+    def _rejected_rows(self) -> int:
+        rows = self.rejected_in_parts
+        return len(self.rejected) if rows is None else rows
+
+
+def rejected_table(records: Sequence[Rejected]) -> pa.Table:
+    """The rows of `rejected.parquet`."""
+    names = tables.REJECTED.names
+    columns = {name: [str(getattr(record, name)) for record in records] for name in names}
+    return pa.table(columns, schema=tables.REJECTED)
 
 
 def package_versions() -> dict[str, str]:
@@ -117,6 +140,11 @@ def package_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return versions
+
+
+def _hashed(text: str) -> str:
+    """The same text gives the same twelve digits."""
+    return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
 def _plain(value: Any) -> Any:
