@@ -77,9 +77,13 @@ def report(
     if Form.DICOM in wanted and not identified:
         raise InputError("--form dicom: DICOM objects name patient and study; add --identified")
     text = _text(report_text, report_id)
-    config = {"form": [f.value for f in wanted], "series": series, "identified": identified}
+    config = {
+        "form": [f.value for f in wanted],
+        "series": series if identified else series is not None,
+        "identified": identified,
+    }
     inputs = {"scan": scan, "model": model} | ({"text": report_text} if report_text else {})
-    with Run("report", out, inputs, config) as run:
+    with Run("report", out, inputs, config, anonymous=not identified) as run:
         for stale in ("json", "html", "pdf"):  # never another scan's numbers beside a refusal
             (out / f"report.{stale}").unlink(missing_ok=True)
         for stale_object in (out / "dicom").glob("*.dcm"):
