@@ -35,6 +35,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
             os.fsync(handle.fileno())
         temporary.replace(path)
         _fsync_folder(path.parent)
+    except OSError as error:
+        if error.filename is None:  # a full disk, while writing: say where
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -1,17 +1,15 @@
 """`chestct label`: a report archive in, labels and the facts behind them out."""
 
-from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from configs.contracts import InputError, LabelValue
+from configs.contracts import InputError
 
 if TYPE_CHECKING:
-    from labeler import ReportLabels
-    from pipelines.running.run import Run
+    from pipelines.labelling.tally import Tally
 
-_VALUES = (LabelValue.PRESENT, LabelValue.ABSENT, LabelValue.UNCERTAIN, None)
+SHARD_SIZE = 5_000
 
 
 def label(
@@ -29,12 +27,18 @@ def label(
     time_column: str | None = None,
     preliminary: bool = False,
     csv: bool = False,
+    configs: Path | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    shard_size: int = SHARD_SIZE,
+    restart: bool = False,
     quiet: bool = False,
 ) -> "Labelled":
-    """Read labels out of reports: `labels.parquet` and `facts.parquet` in OUT.
+    """Read labels out of reports: `labels.parquet` and `facts.parquet` in OUT, in parts.
 
     A label is 1 (present), 0 (absent), -1 (uncertain) or blank (not mentioned). Records that
     cannot be read are listed in `rejected.parquet` with their reason; `run.json` counts them.
+    Running again goes on where an interrupted run ended.
 
     Parameters
     ----------
@@ -67,18 +71,35 @@ def label(
         Read reports of which there is only a preliminary version.
     csv
         Write `labels.csv` and `facts.csv` as well, safe to open in a spreadsheet.
+    configs
+        A folder of your own findings/*.yaml, cues/*.yaml and conventions/*.yaml, which add to
+        chestct's or replace those of the same name.
+    workers
+        Processes that label; by default all cores when there is more than one shard.
+    scheduler
+        The address of a Dask scheduler (tcp://...) whose workers label; see docs/scale.md.
+    shard_size
+        Records a shard: the unit of work, and of what is redone after an interruption.
+    restart
+        Label all anew where OUT holds another archive's, other rules' or other options' result.
     quiet
         No progress bar and no summary; rejected records are told all the same.
     """
-    from labeler import load_labeler
-    from pipelines.labelled.tables import open_label_tables
+    from configs.convention import load_convention
+    from configs.files import read_json
+    from pipelines.labelling.archive import label_archive
+    from pipelines.labelling.parts import Parts
+    from pipelines.labelling.plan import is_finished, make_plan
+    from pipelines.labelling.tally import Tally
+    from pipelines.labelling.work import LabelWork
     from pipelines.reports_in.archive import read_reports
     from pipelines.reports_in.options import ReadOptions
-    from pipelines.reports_in.rows import Report
-    from pipelines.running.progress import track
+    from pipelines.running.progress import messages
     from pipelines.running.run import Run
 
-    labeler = load_labeler(convention)
+    if shard_size < 1:
+        raise InputError("--shard-size: at least one record")
+    names = tuple(load_convention(convention, overlay=configs).labels)
     options = ReadOptions(
         id_column=id_column,
         text_columns=tuple(text_column or ()),
@@ -90,65 +111,67 @@ def label(
         preliminary=preliminary,
     )
     records = read_reports(reports, options)
-    inputs = {"reports": reports}
-    if convention.endswith((".yaml", ".yml")):
-        inputs["convention"] = Path(convention)
+    if reports.is_dir() and out.resolve().is_relative_to(reports.resolve()):
+        raise InputError(f"{out}: lies inside the archive; choose another --out")
     config = {"convention": convention, "binary": binary, **asdict(options)}
-    done = Labelled(out, labeler.label_names)
-    with Run("label", out, inputs, config) as run:
-        with open_label_tables(out, labeler.label_names, as_csv=csv) as tables:
-            for record in track(records, "labelling", quiet=quiet):
-                run.counts["read"] += 1
-                if not isinstance(record, Report):
-                    run.rejected.append(record)
-                    continue
-                read = labeler.label(record.text)
-                labels = labeler.binary(read.labels) if binary else read.labels
-                tables.add(record.id, dict(labels), read.facts)
-                done.count(labels, read)
-            _settle(run, done, reports)
-        run.facts |= {"labels": list(labeler.label_names), "summary": done.summary()}
+    config["shard_size"] = shard_size
+    plan = make_plan(reports, config, convention, configs)
+    parts = Parts(out.resolve())
+    finished = not restart and is_finished(parts, plan)
+    if not finished:
+        inputs = {"reports": reports} | ({"configs": configs} if configs else {})
+        if convention.endswith((".yaml", ".yml")):
+            inputs["convention"] = Path(convention)
+        work = LabelWork(
+            parts.out, _absolute(convention), configs and configs.resolve(), binary, plan
+        )
+        with (
+            Run("label", out, inputs, config, hashes={"reports": plan["archive"]}) as run,
+            parts.taken(plan, restart=restart),
+        ):
+            shards, tally = label_archive(
+                work,
+                reports,
+                records,
+                shard_size=shard_size,
+                workers=workers,
+                scheduler=scheduler,
+                quiet=quiet,
+            )
+            if csv:
+                _write_csv(out)
+            run.counts.update(read=tally.read, labelled=tally.labelled, facts=tally.facts)
+            run.rejected_in_parts = tally.rejected
+            run.facts |= {"labels": list(names), "summary": tally.summary(), "shards": shards}
+            run.facts |= {"tally": tally.as_json(), "plan": plan}
+    parts.forget()
+    if finished and csv:
+        _write_csv(out)
+    done = Labelled(out, names, Tally.from_json(read_json(out / "run.json")["tally"]))
     if not quiet:
         done.show()
-    _tell_rejects(run)
+    if finished:
+        messages.print(f"{out}: finished before, nothing to do", markup=False)
+    done.tell_rejects()
     return done
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Labelled:
     """What a run of `label` found; its tables stand in `out`."""
 
     out: Path
     labels: tuple[str, ...]
-    reports: int = 0
-    facts: int = 0
-    contradicted: int = 0
-    values: dict[str, Counter[int | None]] = field(default_factory=dict)
-    positives: Counter[int] = field(default_factory=Counter)
-    """Number of reports by how many labels they have present."""
+    tally: "Tally"
 
-    def count(self, labels: "dict[str, int] | dict[str, int | None]", read: "ReportLabels") -> None:
-        """Take one report into the counts."""
-        self.reports += 1
-        self.facts += len(read.facts)
-        self.contradicted += bool(read.contradictions)
-        self.positives[sum(value == LabelValue.PRESENT for value in labels.values())] += 1
-        for name, value in labels.items():
-            self.values.setdefault(name, Counter())[value] += 1
+    @property
+    def reports(self) -> int:
+        """How many were labelled."""
+        return self.tally.labelled
 
     def summary(self) -> dict[str, float]:
         """Present labels and facts per report (mean, standard deviation), and the blank share."""
-        total = sum(number * count for number, count in self.positives.items())
-        mean = total / self.reports
-        squares = sum((number - mean) ** 2 * count for number, count in self.positives.items())
-        blanks = sum(counts[None] for counts in self.values.values())
-        return {
-            "present_labels_per_report": round(mean, 4),
-            "present_labels_per_report_sd": round((squares / self.reports) ** 0.5, 4),
-            "facts_per_report": round(self.facts / self.reports, 4),
-            "blank_share": round(blanks / (self.reports * len(self.labels)), 4),
-            "reports_contradicting_themselves": self.contradicted,
-        }
+        return self.tally.summary()
 
     def show(self) -> None:
         """Print the summary and each label's shares."""
@@ -162,8 +185,12 @@ class Labelled:
         for heading in ("present", "%", "absent %", "uncertain %", "blank %"):
             table.add_column(heading, justify="right")
         for name in self.labels:
-            shares = [f"{100 * self.values[name][value] / self.reports:.1f}" for value in _VALUES]
-            table.add_row(name, f"{self.values[name][LabelValue.PRESENT]:,}", *shares)
+            counts = self.tally.values[name]
+            shares = [
+                f"{100 * counts[value] / self.reports:.1f}"
+                for value in ("present", "absent", "uncertain", "blank")
+            ]
+            table.add_row(name, f"{counts['present']:,}", *shares)
         results.print(table)
         results.print(
             f"labels present per report: {summary['present_labels_per_report']:.2f} "
@@ -173,34 +200,26 @@ class Labelled:
         )
         results.print(f"written to {self.out}", markup=False)
 
+    def tell_rejects(self) -> None:
+        """Tell what was set aside, if anything."""
+        from pipelines.running.progress import messages
 
-def _tell_rejects(run: "Run") -> None:
-    from pipelines.running.progress import messages
-
-    if run.rejected:
-        messages.print(
-            f"{len(run.rejected):,} of {run.counts['read']:,} records set aside "
-            f"({_reasons(run)}); see {run.out / 'rejected.parquet'}",
-            markup=False,
-        )
-
-
-def _settle(run: "Run", done: Labelled, reports: Path) -> None:
-    """Prove that every record is accounted for, and refuse a run that labelled nothing."""
-    run.counts["labelled"] = done.reports
-    run.counts["facts"] = done.facts
-    if run.counts["read"] != done.reports + len(run.rejected):
-        raise RuntimeError(f"{run.counts['read']} records read, but not all accounted for")
-    if done.reports == 0 and run.rejected:
-        first = run.rejected[0].detail
-        raise InputError(
-            f"{reports}: all {len(run.rejected)} records were rejected ({_reasons(run)}); "
-            f"the first: {first}"
-        )
-    if done.reports == 0:
-        raise InputError(f"{reports}: no reports, only a header")
+        if self.tally.rejected:
+            messages.print(
+                f"{self.tally.rejected:,} of {self.tally.read:,} records set aside "
+                f"({self.tally.told_reasons()}); see {self.out / 'rejected.parquet'}",
+                markup=False,
+            )
 
 
-def _reasons(run: "Run") -> str:
-    counts: Counter[str] = Counter(record.reason for record in run.rejected)
-    return ", ".join(f"{reason} {number:,}" for reason, number in counts.most_common())
+def _absolute(convention: str) -> str:
+    """A convention's name, or its file's path as workers find it too."""
+    is_file = convention.endswith((".yaml", ".yml"))
+    return str(Path(convention).resolve()) if is_file else convention
+
+
+def _write_csv(out: Path) -> None:
+    from pipelines.labelled.tables import write_csv
+
+    for name in ("labels", "facts"):
+        write_csv(out / f"{name}.parquet", out / f"{name}.csv")

@@ -1,19 +1,32 @@
 """`label`: every record is accounted for, and the files are what docs/files.md says."""
 
 from pathlib import Path
+from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 
 from configs import files, tables
 from configs.contracts import InputError
-from labeler import load_labeler
 from pipelines.label import label
 from pipelines.labelled.tables import spreadsheet_cell
 from pipelines.synthetic.hospital import plan
 from pipelines.synthetic.reporting import write_report
 
 CT_RATE = Path(__file__).parents[2].parent / "shared" / "data" / "reports" / "ct_rate_train.csv"
+OWN_FINDING = """
+snow_globe:
+  name: Snow globe
+  definition: Invented for this test.
+  group: lung
+  phrases: [snow globe]
+  examples: {positive: [A snow globe is seen.], negative: [No snow globe.]}
+"""
+OWN_CONVENTION = """
+about: Invented for this test.
+binary: {uncertain: 1, blank: 0}
+labels:
+  Globe: {findings: [snow_globe]}
+"""
 EFFUSION = "There is a small left pleural effusion. No pericardial effusion."
 
 
@@ -23,59 +36,91 @@ def archive(path: Path, rows: list[tuple[str, str]]) -> Path:
     return path
 
 
-def test_labels_and_facts_follow_their_schemas(tmp_path: Path) -> None:
-    reports = archive(tmp_path / "a.csv", [("00123", EFFUSION), ("1e5", "Normal chest.")])
-    label(reports, out=tmp_path / "out", quiet=True)
-    names = load_labeler().label_names
-    labels = pq.read_table(tmp_path / "out" / "labels.parquet")
-    facts = pq.read_table(tmp_path / "out" / "facts.parquet")
-    assert labels.schema.equals(tables.labels_schema(names))
+def read(path: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = files.read_table(path).to_pylist()
+    return rows
+
+
+def test_labels_and_facts_follow_their_schemas_and_every_record_is_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reports = tmp_path / "a.csv"
+    rows = f'00123,{EFFUSION}\n1e5,Normal chest.\n2,"open\n=1+1,{EFFUSION}\n1e5,other\n4,\n'
+    reports.write_text("report_id,report_text\n" + rows)
+    out = tmp_path / "out"
+    done = label(reports, out=out, csv=True)
+
+    labels, facts = (
+        files.read_table(out / "labels.parquet"),
+        files.read_table(out / "facts.parquet"),
+    )
+    assert labels.schema.equals(tables.labels_schema(done.labels))
     assert facts.schema.equals(tables.FACTS)
-    first = labels.to_pylist()[0]
-    assert first["report_id"] == "00123"
+    first, second, third = labels.to_pylist()
+    assert (first["report_id"], second["report_id"]) == ("00123", "1e5")
     assert (first["Pleural effusion"], first["Pericardial effusion"]) == (1, 0)
     assert first["Bronchiectasis"] is None
+    assert third == first | {"report_id": "=1+1"}
     for fact in facts.to_pylist():
-        text = EFFUSION if fact["report_id"] == "00123" else "Normal chest."
+        text = "Normal chest." if fact["report_id"] == "1e5" else EFFUSION
         assert text[fact["start"] : fact["end"]] == fact["text"]
 
+    record = files.read_json(out / "run.json")
+    assert record["counts"] == {"read": 6, "labelled": 3, "facts": len(facts), "rejected": 3}
+    reasons = [row["reason"] for row in read(out / "rejected.parquet")]
+    assert reasons == ["MALFORMED_ROW", "DUPLICATE_ID", "EMPTY"]
+    assert done.reports == 3
+    assert done.summary()["present_labels_per_report"] == round(2 / 3, 4)
 
-def test_binary_has_no_blank_and_no_uncertain(tmp_path: Path) -> None:
+    shown = capsys.readouterr()
+    assert "labels present per report: 0.67 ± 0.47" in shown.out
+    assert "3 of 6 records set aside (DUPLICATE_ID 1, EMPTY 1, MALFORMED_ROW 1)" in flat(shown.err)
+
+    lines = (out / "labels.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines[1:]] == ["00123", "1e5", "'=1+1"]
+    assert (out / "facts.csv").read_text().count("\n'=1+1,") == 2
+
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    again = label(reports, out=out, quiet=True)
+    assert again.tally == done.tally
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "finished before, nothing to do" in flat(shown.err)
+    assert "3 of 6 records set aside" in flat(shown.err), "told even when quiet"
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_another_plan_is_refused_unless_all_is_to_be_made_anew(tmp_path: Path) -> None:
     reports = archive(tmp_path / "a.csv", [("1", EFFUSION), ("2", "Possible atelectasis.")])
-    label(reports, out=tmp_path / "out", binary=True, quiet=True)
-    for row in files.read_table(tmp_path / "out" / "labels.parquet").to_pylist():
+    out = tmp_path / "out"
+    label(reports, out=out, csv=True, quiet=True)
+    with pytest.raises(InputError, match=r"--binary has changed.*--restart"):
+        label(reports, out=out, binary=True, quiet=True)
+    archive(reports, [("1", EFFUSION), ("2", "Possible atelectasis. Emphysema.")])
+    with pytest.raises(InputError, match="the archive has changed"):
+        label(reports, out=out, quiet=True)
+    label(reports, out=out, binary=True, restart=True, quiet=True)
+    assert not (out / "labels.csv").exists(), "an older one is no longer true"
+    for row in read(out / "labels.parquet"):
         assert {value for name, value in row.items() if name != "report_id"} <= {0, 1}
 
 
-def test_every_record_is_counted(tmp_path: Path) -> None:
-    reports = tmp_path / "a.csv"
-    reports.write_text('report_id,report_text\n1,clear\n2,"open\n3,clear\n3,other\n4,\n')
-    done = label(reports, out=tmp_path / "out", quiet=True)
-    counts = files.read_json(tmp_path / "out" / "run.json")["counts"]
-    assert counts["read"] == counts["labelled"] + counts["rejected"] == 5
-    assert done.reports == counts["labelled"] == 2
-    rejected = files.read_table(tmp_path / "out" / "rejected.parquet").to_pylist()
-    assert [row["reason"] for row in rejected] == ["MALFORMED_ROW", "DUPLICATE_ID", "EMPTY"]
-
-
-def test_rejects_are_told_even_when_quiet(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    reports = archive(tmp_path / "a.csv", [("1", EFFUSION), ("2", "")])
-    label(reports, out=tmp_path / "out", quiet=True)
-    shown = capsys.readouterr()
-    assert shown.out == ""
-    assert "1 of 2 records set aside (EMPTY 1)" in " ".join(shown.err.split())
-
-
-def test_the_summary_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    reports = archive(tmp_path / "a.csv", [("1", EFFUSION), ("2", EFFUSION)])
-    done = label(reports, out=tmp_path / "out")
-    assert done.summary()["present_labels_per_report"] == 1.0
-    out = capsys.readouterr().out
-    assert "Pleural effusion" in out
-    assert "labels present per report: 1.00 ± 0.00" in out
-    assert "left" not in out
+def test_an_overlay_labels_with_the_site_s_own_rules(tmp_path: Path) -> None:
+    (tmp_path / "own" / "findings").mkdir(parents=True)
+    (tmp_path / "own" / "findings" / "own.yaml").write_text(OWN_FINDING)
+    (tmp_path / "own" / "conventions").mkdir()
+    (tmp_path / "own" / "conventions" / "own.yaml").write_text(OWN_CONVENTION)
+    reports = archive(tmp_path / "a.csv", [("1", "A snow globe is seen."), ("2", "Clear.")])
+    out = tmp_path / "out"
+    label(reports, out=out, configs=tmp_path / "own", convention="own", quiet=True)
+    assert [row["Globe"] for row in read(out / "labels.parquet")] == [1, None]
+    (tmp_path / "own" / "findings" / "own.yaml").write_text(OWN_FINDING.replace("globe]", "ball]"))
+    with pytest.raises(InputError, match="a finding, cue, convention or the program"):
+        label(reports, out=out, configs=tmp_path / "own", convention="own", quiet=True)
 
 
 @pytest.mark.parametrize(
@@ -102,16 +147,6 @@ def test_an_unknown_convention_is_refused(tmp_path: Path) -> None:
         label(reports, out=tmp_path / "out", convention="nope", quiet=True)
 
 
-def test_csv_is_safe_in_a_spreadsheet_and_an_older_one_is_removed(tmp_path: Path) -> None:
-    reports = archive(tmp_path / "a.csv", [("=1+1", EFFUSION)])
-    label(reports, out=tmp_path / "out", csv=True, quiet=True)
-    lines = (tmp_path / "out" / "labels.csv").read_text().splitlines()
-    assert lines[1].startswith("'=1+1,")
-    assert (tmp_path / "out" / "facts.csv").read_text().count("'=1+1") == 2
-    label(reports, out=tmp_path / "out", quiet=True)
-    assert not (tmp_path / "out" / "labels.csv").exists()
-
-
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
 def test_no_text_cell_begins_a_formula(start: str) -> None:
     assert spreadsheet_cell(start + "cmd") == "'" + start + "cmd"
@@ -119,14 +154,24 @@ def test_no_text_cell_begins_a_formula(start: str) -> None:
     assert spreadsheet_cell((8.0, 6.5)) == "8 x 6.5"
 
 
-def test_labelling_twice_gives_the_same_bytes(tmp_path: Path) -> None:
-    rows = [(case.accession, write_report(case, None)) for case in plan(30, seed=4)]
+def test_two_workers_give_the_same_bytes_as_one(tmp_path: Path) -> None:
+    rows = [(case.accession, write_report(case, None)) for case in plan(60, seed=4)]
     reports = archive(tmp_path / "a.csv", rows)
-    for name in ("one", "two"):
-        label(reports, out=tmp_path / name, quiet=True)
-    for name in ("labels.parquet", "facts.parquet", "rejected.parquet"):
-        one, two = ((tmp_path / run / name).read_bytes() for run in ("one", "two"))
-        assert one == two
+    found = []
+    for workers in (1, 2):
+        out = tmp_path / str(workers)
+        label(reports, out=out, workers=workers, shard_size=7, quiet=True)
+        parts = sorted(out.glob("*.parquet/*"))
+        found.append([(path.relative_to(out), path.read_bytes()) for path in parts])
+        assert not (out / ".shards").exists()
+    assert len(found[0]) == 3 * 9
+    assert found[0] == found[1]
+
+
+def test_an_output_folder_inside_the_archive_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "1.txt").write_text(EFFUSION)
+    with pytest.raises(InputError, match="lies inside the archive"):
+        label(tmp_path, out=tmp_path / "out", quiet=True)
 
 
 @pytest.mark.skipif(not CT_RATE.exists(), reason="the 800 real reports are not beside the tree")

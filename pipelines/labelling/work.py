@@ -1,0 +1,118 @@
+"""One shard of reports to its tables, counts and part files; it runs in worker processes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pyarrow as pa
+
+from configs import tables
+from configs.contracts import InputError, RecordReason, Stage
+from pipelines.labelling.cut import Text
+from pipelines.labelling.parts import Parts
+from pipelines.labelling.plan import rules_digest
+from pipelines.labelling.tally import Tally
+from pipelines.running.run import Rejected, rejected_table
+from pipelines.running.shards import Lost, Shard
+
+if TYPE_CHECKING:
+    from labeler import Labeler, ReportLabels
+
+_SECONDS = 60.0  # loading the rules, on a busy machine
+_CHARS_PER_SECOND = 50_000  # a fiftieth of what a core does
+_LOST = {
+    RecordReason.CRASH: "labelling it ends its process",
+    RecordReason.TIMEOUT: "labelling it takes too long",
+}
+
+
+class Tables(NamedTuple):
+    """A stretch of reports, labelled."""
+
+    labels: pa.Table
+    facts: pa.Table
+    contradicted: int
+
+
+@dataclass(frozen=True, slots=True)
+class LabelWork:
+    """How each shard is labelled and where its parts go."""
+
+    out: Path
+    convention: str
+    overlay: Path | None
+    binary: bool
+    plan: Mapping[str, Any] = field(default_factory=dict)
+
+    def compute(self, records: Sequence[Text]) -> Tables:
+        """Label some reports."""
+        labeler = _load_labeler(self.convention, self.overlay, self.plan["rules"])
+        schema = tables.labels_schema(labeler.label_names)
+        label_rows, fact_rows, contradicted = [], [], 0
+        for report_id, text, _ in records:
+            read = self.read(labeler, text)
+            labels = labeler.binary(read.labels) if self.binary else read.labels
+            label_rows.append((report_id, *labels.values()))
+            fact_rows += [(report_id, *fact) for fact in read.facts]
+            contradicted += bool(read.contradictions)
+        return Tables(_table(label_rows, schema), _table(fact_rows, tables.FACTS), contradicted)
+
+    def read(self, labeler: "Labeler", text: str) -> "ReportLabels":
+        """Label one report."""
+        return labeler.label(text)
+
+    def seconds(self, records: Sequence[Text]) -> float:
+        """A deadline that only a hanging report misses."""
+        return _SECONDS + sum(len(record.text) for record in records) / _CHARS_PER_SECOND
+
+    def finish(self, shard: Shard, pieces: Sequence[Any]) -> Tally:
+        """Write the shard's parts; reports that could not be labelled are set aside."""
+        done = [piece for piece in pieces if not isinstance(piece, Lost)]
+        lost = [_set_aside(piece) for piece in pieces if isinstance(piece, Lost)]
+        empty = self._empty()
+        labels = pa.concat_tables([empty.labels, *(piece.labels for piece in done)])
+        facts = pa.concat_tables([empty.facts, *(piece.facts for piece in done)])
+        tally = Tally.of_tables(labels, facts, sum(piece.contradicted for piece in done))
+        rejected = [*shard.rest, *lost]
+        for record in rejected:
+            tally.reject(record)
+        written = {"labels": labels, "facts": facts, "rejected": rejected_table(rejected)}
+        Parts(self.out).write(shard.number, written, tally, self.plan)
+        return tally
+
+    def _empty(self) -> Tables:
+        from configs.convention import load_convention
+
+        names = load_convention(self.convention, overlay=self.overlay).labels
+        schema = tables.labels_schema(names)
+        return Tables(schema.empty_table(), tables.FACTS.empty_table(), 0)
+
+
+@cache
+def _load_labeler(convention: str, overlay: Path | None, rules: str) -> "Labeler":
+    """A labeler, kept for the life of the process; its rules must be the run's."""
+    import gc
+
+    from labeler import load_labeler
+
+    if rules_digest(convention, overlay) != rules:
+        raise InputError(
+            "a worker has other rules than this run; install the same chestct on every machine, "
+            "with the same --configs and convention file"
+        )
+    labeler = load_labeler(convention, overlay)
+    gc.freeze()  # the compiled rules stay: no collection needs to look at them
+    return labeler
+
+
+def _table(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.Table:
+    columns: Iterable[Sequence[Any]] = zip(*rows, strict=True) if rows else [()] * len(schema)
+    arrays = [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _set_aside(lost: Lost[Text]) -> Rejected:
+    text, reason = lost.record, lost.reason
+    return Rejected(text.id, Stage.LABEL, reason, f"{text.place}: {_LOST[reason]}")
