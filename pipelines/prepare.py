@@ -223,7 +223,7 @@ def _read_headers(paths: list[Path]) -> "list[Header]":
 def _prepare_all(
     run: "Run", store: "Store", tasks: "Iterator[Task]", workers: int | None, quiet: bool
 ) -> None:
-    from pipelines.preparing.work import prepare_one
+    from pipelines.preparing.work import prepare_one, set_aside
     from pipelines.running.progress import track
     from pipelines.running.shards import map_records, usable_cores
 
@@ -235,7 +235,7 @@ def _prepare_all(
         else:
             missing.append(task)
     workers = workers or (usable_cores() if len(missing) > _FEW else 1)
-    work = map_records(prepare_one, missing, workers=workers)
+    work = map_records(prepare_one, missing, workers=workers, lost=set_aside)
     for outcome in track(work, "preparing", total=len(missing), quiet=quiet):
         if isinstance(outcome, dict):
             store.record(outcome)

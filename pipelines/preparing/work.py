@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from configs.contracts import Stage
+from configs.contracts import RecordReason, Stage
 from model.volumes.anatomy import find_anatomy, measure_lungs
 from model.volumes.assess import NOTES, assess
 from model.volumes.find import Candidate
@@ -46,6 +46,11 @@ def prepare_one(task: Task) -> Row | Rejected:
         # One series that meets a mistake of ours must not cost the others; its text may quote it.
         detail = f"unexpected {type(error).__name__}"
         return Rejected(name, Stage.PREPARE, VolumeReason.UNREADABLE, detail)
+
+
+def set_aside(task: Task, reason: RecordReason) -> Rejected:
+    """What stands for a volume whose process crashed or hung."""
+    return Rejected(task.ids.volume_id, Stage.PREPARE, reason, "its process ended or hung")
 
 
 def message_of(error: VolumeError) -> str:
