@@ -13,13 +13,18 @@ _UNPRINTABLE |= {0x7F: "\u2421"} | dict.fromkeys(range(0x80, 0xA0), "\ufffd")
 _UNPRINTABLE |= dict.fromkeys((0xFFFE, 0xFFFF), "\ufffd")
 
 
-def environment() -> jinja2.Environment:
+_BIDI = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_UNPRINTED = dict.fromkeys(_BIDI, "\ufffd") | {0x2028: "\n", 0x2029: "\n"}
+"""What a page isolates but WeasyPrint cannot: it would mirror what follows, or stop at it."""
+
+
+def environment(*, for_print: bool = False) -> jinja2.Environment:
     """Escapes every value, refuses unknown names, and loads no other template."""
     made = jinja2.Environment(
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         loader=jinja2.BaseLoader(),
-        finalize=_finalized,
+        finalize=_printed if for_print else _finalized,
     )
     made.filters["percent"] = percent
     made.filters["place"] = wording.place
@@ -28,6 +33,11 @@ def environment() -> jinja2.Environment:
 
 def _finalized(value: Any) -> Any:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _printed(value: Any) -> Any:
+    shown = _finalized(value)
+    return shown if not isinstance(shown, str) else type(shown)(shown.translate(_UNPRINTED))
 
 
 def visible(text: str) -> str:

@@ -30,7 +30,7 @@ def render(report: ScanReport, key_images: tuple[KeyImage, ...] = ()) -> bytes:
     """
     for scale in _SCALES:
         document = _laid_out(report, key_images, scale)
-        if len(document.pages) <= PAGES:
+        if len(document.pages) != PAGES + 1:  # it fits, or no smaller type would make it fit
             break
     written: bytes = document.write_pdf()
     return written
@@ -85,4 +85,4 @@ def _resource(name: str) -> str:
 
 @cache
 def _template() -> "Template":
-    return environment().from_string(_resource("pdf.html.j2"))
+    return environment(for_print=True).from_string(_resource("pdf.html.j2"))

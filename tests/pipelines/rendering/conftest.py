@@ -114,8 +114,26 @@ def drawn(report: ScanReport, volume: Volume, prediction: Prediction) -> Picture
     return pictures.draw(report, volume, prediction)
 
 
+UNPRINTABLE = (
+    "a NUL \0 inside",
+    "\x01\x1b[31m red \x7f",
+    "\x85 next line \x9b",
+    "\u2028 line \u2029 paragraph",
+    "\u202e an override that never ends",
+    "\u2066 an isolate that never ends",
+    "\u202a\u202b\u202d nested \u202c",
+    "\ufeff a byte order mark",
+    "zero\u200bwidth\u200djoined",
+    "e" + 400 * "\u0301",
+    "\ufffe\uffff no characters",
+    "\u0627\u0644\u0639\u0631\u0628\u064a\u0629 <b>right to left</b>",
+    50_000 * "x",
+    2_000 * "<script>window.struck=1</script>",
+)
+
+
 @pytest.fixture(scope="session")
 def hostile_strings() -> list[str]:
-    """Strings that try to become markup, script, style, template or request."""
+    """Strings that try to become markup, script, style, template or request, or break a line."""
     text = Path(__file__).with_name("hostile_strings.txt").read_text(encoding="utf-8")
-    return text.splitlines()
+    return [*text.removesuffix("\n").split("\n"), *UNPRINTABLE]
