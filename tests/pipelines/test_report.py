@@ -1,6 +1,8 @@
 """`chestct report` on a made scan: what it writes, what it refuses, what it never writes."""
 
 import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ from model.calibration import UNCALIBRATED, Calibration, CalibrationState
 from model.card import ModelCard
 from model.networks import build_network
 from model.networks.sizes import SIZES
-from pipelines.rendering.content import ScanReport, Status
+from pipelines.rendering.content import ScanReport, Status, percent
 from pipelines.report import report
 from tests.model.volumes.phantom import chest
 
@@ -58,8 +60,13 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def write_series(folder: Path, hu_zyx: np.ndarray, spacing_mm: float = 5.0) -> Path:
-    """A CT series of axial slices, feet first."""
+def write_series(
+    folder: Path,
+    hu_zyx: np.ndarray,
+    spacing_mm: float = 5.0,
+    fill: Callable[[Dataset], None] = lambda image: None,
+) -> Path:
+    """A CT series of axial slices, feet first; `fill` may add to each header."""
     folder.mkdir(parents=True)
     for index, hu_yx in enumerate(hu_zyx):
         image = Dataset()
@@ -84,6 +91,7 @@ def write_series(folder: Path, hu_zyx: np.ndarray, spacing_mm: float = 5.0) -> P
         image.HighBit, image.PixelRepresentation = 15, 1
         image.RescaleSlope, image.RescaleIntercept, image.RescaleType = 1, 0, "HU"
         image.PixelData = hu_yx.astype("<i2").tobytes()
+        fill(image)
         pydicom.dcmwrite(folder / f"{index:03}.dcm", image, enforce_file_format=True)
     return folder
 
@@ -185,3 +193,141 @@ def test_the_summary_names_the_page(
     assert str(tmp_path / "report.html") in printed
     assert INTENDED_USE in printed
     assert "predict" in printed
+
+
+TEXT_REPORT = "INDICATION: Cough.\nFINDINGS: No nodule. A left pleural effusion.\n"
+
+
+def test_all_forms_have_the_same_numbers_and_flags(scan: Path, model: Path, tmp_path: Path) -> None:
+    pytest.importorskip("weasyprint", reason="the extra `pdf` is not installed")
+    (tmp_path / "text.txt").write_text(TEXT_REPORT)
+    out = tmp_path / "out"
+    content = report(
+        scan, model=model, out=out, form="json,html,pdf",
+        report_text=tmp_path / "text.txt", quiet=True,
+    )  # fmt: skip
+    saved = ScanReport.model_validate_json((out / "report.json").read_text())
+    assert saved == content
+    page = (out / "report.html").read_text(encoding="utf-8")
+    for finding in content.findings:
+        assert f"{finding.name}" in page
+        assert f">{percent(finding.probability)}<" in page.replace("&lt;", "<").replace("&gt;", ">")
+    assert (out / "report.pdf").read_bytes().startswith(b"%PDF")
+    assert content.text_report is not None
+    assert [f.value.value for f in content.text_report.findings] == ["absent", "present"]
+    assert "A left pleural effusion." in page
+    assert content.text_report.indication == "Cough."
+    for record in ("run.json", "rejected.parquet"):
+        assert b"effusion" not in (out / record).read_bytes()
+
+
+def test_a_report_of_an_archive_is_named_by_its_identifier(
+    scan: Path, model: Path, tmp_path: Path
+) -> None:
+    archive = tmp_path / "reports.csv"
+    archive.write_text("AccessionNo,report_text\nA1,No nodule.\nA2,A large nodule.\n")
+    content = report(
+        scan, model=model, out=tmp_path / "out", form="json",
+        report_text=archive, report_id="A2", quiet=True,
+    )  # fmt: skip
+    assert content.text_report is not None
+    assert content.text_report.text == "A large nodule."
+    assert sorted(path.name for path in (tmp_path / "out").glob("report.*")) == ["report.json"]
+    with pytest.raises(InputError, match="report-id"):
+        report(scan, model=model, out=tmp_path / "out", report_text=archive, quiet=True)
+    with pytest.raises(InputError, match="no readable report"):
+        report(
+            scan, model=model, out=tmp_path / "out", report_text=archive, report_id="A3", quiet=True
+        )
+
+
+def test_a_form_that_cannot_be_written_is_named_and_the_others_are_written(
+    scan: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setitem(sys.modules, "weasyprint", None)
+    report(scan, model=model, out=tmp_path, form="pdf,json")
+    assert "chestct[pdf]" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.glob("report.*")) == ["report.json"]
+    with pytest.raises(InputError, match="chestct\\[pdf\\]"):
+        report(scan, model=model, out=tmp_path, form="pdf", quiet=True)
+    with pytest.raises(InputError, match="are the forms"):
+        report(scan, model=model, out=tmp_path, form="docx", quiet=True)
+
+
+TEXTS = (  # text of every value representation that holds text, PS3.5 6.2
+    "PatientName", "PatientID", "IssuerOfPatientID", "OtherPatientNames", "PatientBirthName",
+    "PatientMotherBirthName", "PatientAddress", "PatientTelephoneNumbers",
+    "PatientReligiousPreference",
+    "PatientComments", "Occupation", "EthnicGroup", "MilitaryRank", "CountryOfResidence",
+    "RegionOfResidence", "AdditionalPatientHistory", "MedicalAlerts", "Allergies", "PatientState",
+    "AccessionNumber", "StudyID", "StudyDescription", "SeriesDescription", "ProtocolName",
+    "InstitutionName", "InstitutionAddress", "InstitutionalDepartmentName", "StationName",
+    "ReferringPhysicianName", "ReferringPhysicianAddress", "PerformingPhysicianName",
+    "NameOfPhysiciansReadingStudy", "OperatorsName", "PhysiciansOfRecord", "RequestingPhysician",
+    "RequestedProcedureDescription", "RequestedProcedureID", "AdmissionID",
+    "CurrentPatientLocation",
+    "Manufacturer", "ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions",
+    "ConvolutionKernel", "ContrastBolusAgent", "ImageComments", "BodyPartExamined", "FilterType",
+    "AcquisitionComments", "DerivationDescription",
+)  # fmt: skip
+SEQUENCES = {
+    "OtherPatientIDsSequence": "PatientID",
+    "RequestAttributesSequence": "RequestedProcedureID",
+    "ReferringPhysicianIdentificationSequence": "InstitutionName",
+    "ProcedureCodeSequence": "CodeMeaning",
+    "ContributingEquipmentSequence": "StationName",
+}
+
+
+def plant(image: Dataset) -> None:
+    """Sixty identities: in text of every kind, in dates and ages, in sequences, in private tags."""
+    for number, keyword in enumerate(TEXTS):
+        setattr(image, keyword, f"CANARY{number:02}")
+    for number, (sequence, keyword) in enumerate(SEQUENCES.items()):
+        item = Dataset()
+        setattr(item, keyword, f"CANARYQ{number}")
+        setattr(image, sequence, [item])
+    block = image.private_block(0x0029, "CANARYOWNER", create=True)
+    for number in range(5):
+        block.add_new(number, "LO", f"CANARYP{number}")
+    image.PatientBirthDate, image.StudyDate, image.SeriesDate = "19410203", "19871229", "19871230"
+    image.StudyTime, image.PatientAge, image.PatientSex = "091807", "047Y", "O"
+
+
+def test_sixty_planted_identities_reach_no_output(
+    model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert len(TEXTS) + len(SEQUENCES) + 5 >= 60
+    scan = write_series(tmp_path / "CANARYFOLDER", chest(), fill=plant)
+    out = tmp_path / "out"
+    with caplog.at_level("DEBUG"):
+        report(scan, model=model, out=out, form="json,html", timings=True)
+    said = capsys.readouterr()
+    everything = b"".join(path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file())
+    everything += (said.out + said.err + caplog.text).encode()
+    assert b"CANARY" not in everything
+    for identity in (STUDY, SERIES, "19410203", "19871229", "19871230", "091807"):
+        assert identity.encode() not in everything
+    content = ScanReport.model_validate_json((out / "report.json").read_text())
+    assert (content.scan.age_years, content.scan.sex) == (None, None)
+    assert content.scan.kernel == ""
+
+    report(scan, model=model, out=out, form="json", identified=True, quiet=True)
+    named = ScanReport.model_validate_json((out / "report.json").read_text()).scan
+    assert (named.patient_id, named.accession) == ("CANARY01", "CANARY19")
+
+
+def test_a_refused_scan_names_nobody_either(
+    model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    noise = np.random.default_rng(0).normal(0, 400, (40, 64, 64))
+    scan = write_series(tmp_path / "CANARYFOLDER", noise, fill=plant)
+    out = tmp_path / "out"
+    with caplog.at_level("DEBUG"), pytest.raises(InputError):
+        report(scan, model=model, out=out)
+    everything = b"".join(path.read_bytes() for path in out.rglob("*") if path.is_file())
+    assert b"CANARY" not in everything + caplog.text.encode()
