@@ -18,6 +18,9 @@ from pipelines.rendering.dicom.uids import Uids
 from pipelines.rendering.reading import Reading
 
 
+_LIBRARIES = ("highdicom", "pydicom")
+
+
 def write_dicom(reading: Reading, scan: Path, folder: Path) -> tuple[Path, ...]:
     """Write the objects of a report into `folder`, in the order in which they refer to each other.
 
@@ -54,12 +57,13 @@ def write_dicom(reading: Reading, scan: Path, folder: Path) -> tuple[Path, ...]:
 @contextmanager
 def _without_values_in_messages() -> Iterator[None]:
     """The libraries' warnings and log lines quote the values that they complain of: names."""
-    logger = logging.getLogger("highdicom")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    levels = {logging.getLogger(name): logging.getLogger(name).level for name in _LIBRARIES}
+    for logger in levels:
+        logger.setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in levels.items():
+            logger.setLevel(level)
