@@ -1,0 +1,39 @@
+"""Small DICOM files of the kinds that a report is sent as."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("pynetdicom", reason="the extra dicom-sr is not installed")
+
+from pydicom import dcmwrite
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import (
+    Comprehensive3DSRStorage,
+    ExplicitVRLittleEndian,
+    KeyObjectSelectionDocumentStorage,
+    SegmentationStorage,
+    generate_uid,
+)
+
+CLASSES = [SegmentationStorage, Comprehensive3DSRStorage, KeyObjectSelectionDocumentStorage]
+
+
+@pytest.fixture(scope="session")
+def paths(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
+    """One file of every class, all of one study of Canary^Name."""
+    folder = tmp_path_factory.mktemp("objects")
+    made = []
+    for name, sop_class in zip(("seg", "sr", "kos"), CLASSES, strict=True):
+        file = Dataset()
+        file.file_meta = FileMetaDataset()
+        file.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        file.file_meta.MediaStorageSOPClassUID = file.SOPClassUID = sop_class
+        uid = generate_uid(entropy_srcs=[name])
+        file.file_meta.MediaStorageSOPInstanceUID = file.SOPInstanceUID = uid
+        file.StudyInstanceUID = generate_uid(entropy_srcs=["study"])
+        file.SeriesInstanceUID = generate_uid(entropy_srcs=["series", name])
+        file.PatientName, file.PatientID = "Canary^Name", "CANARY-ID"
+        made.append(folder / f"{name}.dcm")
+        dcmwrite(made[-1], file, enforce_file_format=True)
+    return tuple(made)
