@@ -232,7 +232,7 @@ def decision(finding: Finding) -> str:
         Decision.INDETERMINATE: "Indeterminate: too close to the threshold of",
         Decision.ABSENT: "Below the threshold of",
     }[finding.decision]
-    return f"{said} {percent(finding.threshold)}."
+    return f"{said} {_unbroken(finding.threshold)}."
 
 
 def frequency(finding: Finding) -> str:
@@ -252,7 +252,7 @@ def frequency(finding: Finding) -> str:
     return (
         f"Of 100 training-site scans scored like this, {_among(alike.said_so / alike.scans)} "
         f"reports said so: {alike.said_so} of the {_count(alike.scans, 'validation scan')} scored "
-        f"{percent(alike.low)} to {percent(alike.high)}."
+        f"{_unbroken(alike.low)} to {_unbroken(alike.high)}."
     )
 
 
@@ -266,6 +266,11 @@ def frequency_in_short(finding: Finding) -> str:
     if alike is None:
         return f"{_among(finding.probability)}, by the calibration curve"
     return f"{_among(alike.said_so / alike.scans)} ({alike.said_so} of {alike.scans})"
+
+
+def _unbroken(probability: float) -> str:
+    """A percentage that no line break parts from its sign."""
+    return percent(probability).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _among(share: float) -> str:
