@@ -56,7 +56,8 @@ class Delivery:
 def delivery(send: str | None, stow: str | None) -> Delivery | None:
     """The destinations of `--send HOST:PORT:AET` and `--stow URL`; None where neither is given.
 
-    Raises InputError for a destination that is not well formed, and where the extra is missing.
+    Raises InputError for a destination that is not well formed or may not have the credentials
+    that are there, and where the extra is missing.
     """
     if send is None and stow is None:
         return None
@@ -68,9 +69,9 @@ def delivery(send: str | None, stow: str | None) -> Delivery | None:
             'sending needs packages that are not here; pip install "chestct[dicom-sr]"'
         ) from None
     from pipelines.sending.store import Entity
-    from pipelines.sending.stow import checked
+    from pipelines.sending.stow import checked, credentials
 
-    return Delivery(
-        Entity.parse(send) if send is not None else None,
-        checked(stow) if stow is not None else None,
-    )
+    studies = checked(stow) if stow is not None else None
+    if studies is not None:
+        credentials(studies)  # refused now, not when the scan has been read
+    return Delivery(Entity.parse(send) if send is not None else None, studies)

@@ -42,16 +42,13 @@ def checked(url: str) -> httpx.URL:
 
 
 def stow(paths: Sequence[Path], studies: httpx.URL) -> tuple[Outcome, ...]:
-    """Post files in one request; every file gets an outcome.
-
-    Raises InputError where credentials would go over an open line, or netrc cannot be read.
-    """
+    """Post files in one request; every file gets an outcome. Raises what `credentials` does."""
     boundary = secrets.token_hex(16)
     headers = {
         "Accept": "application/dicom+json",
         "Content-Type": f'multipart/related; type="application/dicom"; boundary={boundary}',
     }
-    with httpx.Client(timeout=_TIMEOUT, auth=_credentials(studies)) as client:
+    with httpx.Client(timeout=_TIMEOUT, auth=credentials(studies)) as client:
         try:
             answer = client.post(studies, headers=headers, content=b"".join(_body(paths, boundary)))
         except httpx.TimeoutException:
@@ -74,7 +71,11 @@ def _body(paths: Sequence[Path], boundary: str) -> Iterator[bytes]:
     yield f"--{boundary}--\r\n".encode()
 
 
-def _credentials(url: httpx.URL) -> httpx.Auth | None:
+def credentials(url: httpx.URL) -> httpx.Auth | None:
+    """The token or the user and password for a service, None where there are none.
+
+    Raises InputError where they would go over an open line, or cannot be read.
+    """
     auth: httpx.Auth | None = None
     if token := os.environ.get(TOKEN_VARIABLE, "").strip():
         if not token.isascii() or not token.isprintable():
