@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from configs import tables
@@ -18,7 +19,7 @@ from pipelines.running.run import Rejected, rejected_table
 from pipelines.running.shards import Lost, Shard
 
 if TYPE_CHECKING:
-    from labeler import Labeler, ReportLabels
+    from labeler import Fact, Labeler, ReportLabels
 
 _SECONDS = 60.0  # loading the rules, on a busy machine
 _CHARS_PER_SECOND = 50_000  # a fiftieth of what a core does
@@ -49,15 +50,23 @@ class LabelWork:
     def compute(self, records: Sequence[Text]) -> Tables:
         """Label some reports."""
         labeler = _load_labeler(self.convention, self.overlay, self.plan["rules"])
-        schema = tables.labels_schema(labeler.label_names)
-        label_rows, fact_rows, contradicted = [], [], 0
-        for report_id, text, _ in records:
-            read = self.read(labeler, text)
+        values: list[tuple[int | None, ...]] = []
+        facts: list[Fact] = []
+        counts, contradicted = [], 0
+        for record in records:
+            read = self.read(labeler, record.text)
             labels = labeler.binary(read.labels) if self.binary else read.labels
-            label_rows.append((report_id, *labels.values()))
-            fact_rows += [(report_id, *fact) for fact in read.facts]
+            values.append(tuple(labels.values()))
+            facts += read.facts
+            counts.append(len(read.facts))
             contradicted += bool(read.contradictions)
-        return Tables(_table(label_rows, schema), _table(fact_rows, tables.FACTS), contradicted)
+        ids = pa.array([record.id for record in records], pa.string())
+        fact_ids = ids.take(pa.array(np.repeat(np.arange(len(records)), counts), pa.int64()))
+        return Tables(
+            _table(ids, values, tables.labels_schema(labeler.label_names)),
+            _table(fact_ids, facts, tables.FACTS),
+            contradicted,
+        )
 
     def read(self, labeler: "Labeler", text: str) -> "ReportLabels":
         """Label one report."""
@@ -103,14 +112,16 @@ def _load_labeler(convention: str, overlay: Path | None, rules: str) -> "Labeler
             "with the same --configs and convention file"
         )
     labeler = load_labeler(convention, overlay)
-    gc.freeze()  # the compiled rules stay: no collection needs to look at them
+    gc.disable()  # labelling makes no cycles, and looking for some takes half as long again
     return labeler
 
 
-def _table(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.Table:
-    columns: Iterable[Sequence[Any]] = zip(*rows, strict=True) if rows else [()] * len(schema)
-    arrays = [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=schema)
+def _table(ids: pa.Array, rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
+    """A table of identifiers and of rows that go on where these end."""
+    columns: Iterable[Sequence[Any]] = zip(*rows, strict=True) if rows else [()] * (len(schema) - 1)
+    fields = list(schema)[1:]
+    arrays = [pa.array(values, field.type) for values, field in zip(columns, fields, strict=True)]
+    return pa.Table.from_arrays([ids, *arrays], schema=schema)
 
 
 def _set_aside(lost: Lost[Text]) -> Rejected:
