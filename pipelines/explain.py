@@ -180,9 +180,10 @@ def _text_file(path: Path) -> str:
 
 def _from_archive(path: Path, report_id: str) -> str:
     from pipelines.reports_in.archive import read_reports
+    from pipelines.reports_in.options import ReadOptions
     from pipelines.reports_in.rows import Report
 
-    for record in read_reports(path):
+    for record in read_reports(path, ReadOptions(any_language=True)):
         if isinstance(record, Report) and record.id == report_id:
             return record.text
     raise InputError(

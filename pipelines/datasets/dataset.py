@@ -7,7 +7,7 @@ from typing import Protocol
 
 from configs.contracts import InputError
 from model.volumes import Volume
-from pipelines.reports_in.archive import open_table
+from pipelines.reports_in.tables import open_table
 from pipelines.running.run import Rejected
 
 Record = dict[str, str]

@@ -23,7 +23,7 @@ from pipelines.datasets.dataset import (
     by_scan,
     read_records,
 )
-from pipelines.reports_in.archive import open_table
+from pipelines.reports_in.tables import open_table
 
 _NAME = re.compile(r"((?:trn|val|tst)\d+)(?:\.npz)?", re.ASCII)
 _SCAN = "NoteAcc_DEID"

@@ -9,9 +9,9 @@ import pandas as pd
 from configs import files
 from configs.contracts import InputError, LabelValue
 from configs.convention import Binary, load_convention
-from pipelines.reports_in.archive import open_table
 from pipelines.reports_in.columns import choose_id
 from pipelines.reports_in.rows import Row
+from pipelines.reports_in.tables import open_table
 
 _VALUES = {float(value): int(value) for value in LabelValue}
 _BLANKS = ("", "nan", "na", "none", "null")

@@ -1,49 +1,70 @@
 """A report archive of any kind as one stream of reports and rejects."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from configs.contracts import InputError, RecordReason
-from pipelines.reports_in.columns import ReportColumns, choose_columns
-from pipelines.reports_in.delimited import DelimitedFile
-from pipelines.reports_in.json_lines import JsonLinesFile
+from pipelines.reports_in.body_parts import chest_only, is_combined
+from pipelines.reports_in.documents import DICOM, HL7, TEXT, Documents, is_dicom_file
+from pipelines.reports_in.exam import ExamFilter, exam_in_text
+from pipelines.reports_in.joining import joined
+from pipelines.reports_in.language import is_english
 from pipelines.reports_in.options import PLAIN, ReadOptions
-from pipelines.reports_in.parquet import ParquetTable
 from pipelines.reports_in.repeated import Repeated
-from pipelines.reports_in.rows import Report, Row, Table, unreadable
-from pipelines.reports_in.text_file import open_text, undecoded
+from pipelines.reports_in.rows import MAX_TEXT_CHARS, Report, unreadable
+from pipelines.reports_in.status import Status
+from pipelines.reports_in.tables import DELIMITED, JSON, Tables, open_table, suffix_of
+from pipelines.reports_in.text_file import undecoded
 from pipelines.running.run import Rejected
 
-MAX_TEXT_CHARS = 1_000_000
-_COMPRESSIONS = (".gz", ".bz2", ".zst")
-_JSON = (".jsonl", ".ndjson")
-_DELIMITED = (".csv", ".tsv", ".tab", ".psv")
-_KINDS = "CSV, TSV, JSON lines, Parquet or a folder of .txt files"
+_KINDS = "CSV, TSV, JSON lines, Parquet, HL7 v2, DICOM SR or .txt, .rtf and .html files"
+_Fault = tuple[RecordReason, str]
+_Records = Iterator[Report | Rejected]
 
 
-def read_reports(path: Path, options: ReadOptions = PLAIN) -> Iterator[Report | Rejected]:
+class _Source(Protocol):
+    """An archive's messages, as they stand there."""
+
+    versioned: bool
+    """Whether they have a status, so that several may make one report."""
+
+    def read(self) -> _Records:
+        """Start a pass over them."""
+        ...
+
+
+def read_reports(path: Path, options: ReadOptions = PLAIN) -> _Records:
     """Every record of an archive, in order, as a Report or as the reason why it is none.
 
-    `path` is a CSV or TSV file (also compressed), JSON lines, Parquet, one .txt file, or a folder
-    of files of one of these kinds. Several text columns become one text, each under its name as
-    a head ("IMPRESSION: ..."). Raises InputError at once when the archive cannot be read or a
-    column is missing.
+    `path` is a CSV or TSV file (also compressed), JSON lines, Parquet, HL7 v2 messages, DICOM
+    structured reports, a text, or a folder of files of one of these kinds. RTF, HTML and escapes
+    inside become plain text. Several text columns become one text, each under its name as a head
+    ("IMPRESSION: ..."). Raises InputError at once when the archive cannot be read, a column is
+    missing or the options do not fit it.
     """
+    source = _source(path, options)
+    exams = ExamFilter(options.exam)
+
+    def messages() -> _Records:
+        return _checked(source.read(), exams)
+
+    records = messages()
+    if source.versioned:
+        records = joined(messages, preliminary=options.preliminary)
+    return _accepted(records, options)
+
+
+def _source(path: Path, options: ReadOptions) -> _Source:
     files = _files(path)
-    if _suffix(files[0]) == ".txt":
-        records = _text_files(path, files)
-    else:
-        tables = [open_table(file) for file in files]
-        columns = [
-            choose_columns(t.columns, t.name, options.id_column, options.text_columns)
-            for t in tables
-        ]
-        records = (
-            record if isinstance(record, Rejected) else _joined(record, chosen)
-            for table, chosen in zip(tables, columns, strict=True)
-            for record in table.rows((chosen.id, *chosen.texts))
-        )
-    return _checked(records)
+    if _is_table(files[0]):
+        return Tables([open_table(file) for file in files], options)
+    return Documents(path, files, options)
+
+
+def _is_table(path: Path) -> bool:
+    return path.is_dir() or suffix_of(path) in (".parquet", *JSON, *DELIMITED)
 
 
 def _files(path: Path) -> list[Path]:
@@ -52,92 +73,55 @@ def _files(path: Path) -> list[Path]:
         raise InputError(f"{path}: no such file or folder")
     if path.is_file():
         return [path]
-    kinds: dict[str, list[Path]] = {"parquet": [], "delimited": [], "json": [], "text": []}
+    kinds: dict[str, list[Path]] = {}
     for file in sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".")):
-        suffix = _suffix(file)
-        if suffix == ".parquet":
-            kinds["parquet"] = [path]
-        elif suffix in _DELIMITED:
-            kinds["delimited"].append(file)
-        elif suffix in _JSON:
-            kinds["json"].append(file)
-        elif suffix == ".txt":
-            kinds["text"].append(file)
-    tables = [kind for kind in ("parquet", "delimited", "json") if kinds[kind]]
-    if len(tables) > 1:
-        raise InputError(f"{path}: holds {' and '.join(tables)} files; give one kind, or one file")
-    files = kinds[tables[0]] if tables else kinds["text"]
-    if not files:
+        kind = _kind(file)
+        if kind == "Parquet":
+            kinds[kind] = [path]
+        elif kind:
+            kinds.setdefault(kind, []).append(file)
+    texts = kinds.pop("text", [])  # a README beside tables is no report
+    if len(kinds) > 1:
+        raise InputError(f"{path}: holds {' and '.join(kinds)} files; give one kind, or one file")
+    if not kinds and not texts:
         raise InputError(f"{path}: no reports in this folder; expected {_KINDS}")
-    return files
+    for kind, files in kinds.items():
+        return sorted([*files, *texts]) if kind == "DICOM or HL7" else files
+    return texts
 
 
-def _suffix(path: Path) -> str:
-    name = Path(path.stem) if path.suffix.lower() in _COMPRESSIONS else path
-    return name.suffix.lower()
+def _kind(path: Path) -> str | None:
+    suffix = suffix_of(path)
+    if suffix == ".parquet":
+        return "Parquet"
+    if suffix in DELIMITED:
+        return "delimited"
+    if suffix in JSON:
+        return "JSON"
+    if suffix in TEXT:
+        return "text"
+    if suffix in HL7 or suffix in DICOM or is_dicom_file(path):
+        return "DICOM or HL7"
+    return None
 
 
-def open_table(path: Path) -> Table:
-    """A file, or a folder of Parquet parts, as a table; raises InputError when it is none."""
-    if path.is_dir() or _suffix(path) == ".parquet":
-        return ParquetTable(path)
-    if _suffix(path) in _JSON:
-        return JsonLinesFile(path)
-    return DelimitedFile(path)
-
-
-def _text_files(root: Path, files: Sequence[Path]) -> Iterator[Row | Rejected]:
-    """One report a file; its identifier is the file's path in the folder, without the ending."""
-    for number, file in enumerate(files, start=1):
-        place = f"file {number}"
-        name = file.stem if root == file else file.relative_to(root).with_suffix("").as_posix()
-        try:
-            with open_text(file) as handle:
-                yield Row(place, (name, handle.read(MAX_TEXT_CHARS + 1)))
-        except InputError:
-            empty = file.stat().st_size == 0
-            reason = RecordReason.EMPTY if empty else RecordReason.ENCODING
-            yield unreadable(place, reason, "empty" if empty else "not a text file", name)
-
-
-def _joined(row: Row, columns: ReportColumns) -> Row:
-    """The row as identifier and one text."""
-    report_id, *texts = row.values
-    if len(texts) == 1:
-        return row
-    parts = [
-        f"{_head(name)}: {text.strip()}"
-        for name, text in zip(columns.texts, texts, strict=True)
-        if text and not text.isspace()
-    ]
-    return Row(row.place, (report_id, "\n\n".join(parts)))
-
-
-def _head(column: str) -> str:
-    """A column's name as a section head.
-
-    >>> _head("Impressions_EN")
-    'IMPRESSION'
-    """
-    name = column.removesuffix("_EN").replace("_", " ").upper()
-    return "IMPRESSION" if name == "IMPRESSIONS" else name
-
-
-def _checked(records: Iterator[Row | Rejected]) -> Iterator[Report | Rejected]:
-    seen = Repeated()
+def _checked(records: _Records, exams: ExamFilter) -> _Records:
+    """The messages that can be read and are of wanted examinations."""
     for record in records:
         if isinstance(record, Rejected):
             yield record
             continue
-        report_id, text = record.values
-        report = Report(report_id or "", text or "", record.place)
-        fault = _fault(report) or seen.fault(report)
-        yield unreadable(report.place, *fault, _shown_id(report.id)) if fault else report
+        fault = _fault(record)
+        if fault is None and exams:
+            fault, record = _of_chest(record, exams)
+        yield unreadable(record.place, *fault, _shown_id(record.id)) if fault else record
 
 
-def _fault(report: Report) -> tuple[RecordReason, str] | None:
+def _fault(report: Report) -> _Fault | None:
     if not report.id.strip():
         return RecordReason.NO_ID, "no identifier"
+    if report.status is Status.UNKNOWN:
+        return RecordReason.STATUS, "a status that is not known"
     if not report.text.strip():
         return RecordReason.EMPTY, "no text"
     if len(report.text) > MAX_TEXT_CHARS:
@@ -145,6 +129,39 @@ def _fault(report: Report) -> tuple[RecordReason, str] | None:
     if undecoded(report.id + report.text):
         return RecordReason.ENCODING, "not valid UTF-8 (or a NUL inside); save the file as UTF-8"
     return None
+
+
+def _of_chest(report: Report, exams: ExamFilter) -> tuple[_Fault | None, Report]:
+    """The report as far as it is of the chest, or why its examination is not read."""
+    name = report.exam.strip() or exam_in_text(report.text)
+    if not name:
+        return (RecordReason.EXAM, "nothing says which examination it is"), report
+    if not exams.keeps(name):
+        return (RecordReason.EXAM, "another examination"), report
+    if not is_combined(name):
+        return None, report
+    text = chest_only(report.text)
+    if not text.strip():
+        return (RecordReason.EXAM, "nothing in it is of the chest"), report
+    return None, replace(report, text=text)
+
+
+def _accepted(records: _Records, options: ReadOptions) -> _Records:
+    """The reports in English whose identifier was not seen before."""
+    seen = Repeated()
+    for record in records:
+        if isinstance(record, Rejected):
+            yield record
+            continue
+        fault = seen.fault(record)
+        if fault is None and not options.any_language and not is_english(record.text):
+            fault = RecordReason.LANGUAGE, "not in English, or not wholly (--any-language reads it)"
+        if fault is None and len(record.text) > MAX_TEXT_CHARS:
+            fault = (
+                RecordReason.TOO_LONG,
+                f"with its addenda more than {MAX_TEXT_CHARS:,} characters",
+            )
+        yield unreadable(record.place, *fault, _shown_id(record.id)) if fault else record
 
 
 def _shown_id(report_id: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from configs.contracts import InputError
+from pipelines.reports_in.options import ReadOptions
 
 ID_COLUMNS = ("report_id", "AccessionNo", "AccessionNumber", "VolumeName")
 TEXT_COLUMNS = (
@@ -20,16 +21,24 @@ class ReportColumns:
 
     id: str
     texts: tuple[str, ...]
+    exam: str | None = None
+    status: str | None = None
+    time: str | None = None
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """All of them, once each."""
+        names = (self.id, *self.texts, self.exam, self.status, self.time)
+        return tuple(dict.fromkeys(name for name in names if name is not None))
 
 
-def choose_columns(
-    columns: Sequence[str], source: str, id_column: str | None, text_columns: Sequence[str] | None
-) -> ReportColumns:
+def choose_columns(columns: Sequence[str], source: str, options: ReadOptions) -> ReportColumns:
     """The columns asked for, else the usual names in any case.
 
     Raises InputError naming the source, its columns, and the flag that settles it.
     """
-    id_column = choose_id(columns, source, id_column)
+    id_column = choose_id(columns, source, options.id_column)
+    text_columns: Sequence[str] | None = options.text_columns
     if not text_columns:
         text_columns = _first(columns, TEXT_COLUMNS)
         if text_columns is None:
@@ -37,7 +46,15 @@ def choose_columns(
             raise _missing(columns, source, f"no text column ({usual})", "--text-column")
     for name in text_columns:
         _check(columns, source, name, "--text-column")
-    return ReportColumns(id_column, tuple(text_columns))
+    others = {
+        "--exam-column": options.exam_column,
+        "--status-column": options.status_column,
+        "--time-column": options.time_column,
+    }
+    for flag, other in others.items():
+        if other is not None:
+            _check(columns, source, other, flag)
+    return ReportColumns(id_column, tuple(text_columns), *others.values())
 
 
 def choose_id(columns: Sequence[str], source: str, id_column: str | None) -> str:

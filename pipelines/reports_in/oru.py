@@ -163,18 +163,15 @@ def _component(message: Message, raw: str, number: int) -> str:
     return message.text(parts[number - 1]) if number <= len(parts) else ""
 
 
-def _status(message: Message, group: _Group) -> Status | None:
+def _status(message: Message, group: _Group) -> Status:
     stated = _field(group.request, 25).strip()
     if stated:
         status = status_of(stated)
     else:
         results = [_field(segment, 11).strip() for segment in group.observations]
         known = [status_of(result) for result in results if result not in _DROPPED]
-        if any(status is None for status in known):
-            return None
-        found = {status for status in known if status is not None}
-        first = (Status.PRELIMINARY, Status.CORRECTED, Status.FINAL)
-        status = next((one for one in first if one in found), Status.WITHDRAWN)
+        first = (Status.UNKNOWN, Status.PRELIMINARY, Status.CORRECTED, Status.FINAL)
+        status = next((one for one in first if one in known), Status.WITHDRAWN)
     if status in (Status.FINAL, Status.CORRECTED) and _is_addendum(message, group):
         return Status.ADDENDUM
     return status

@@ -51,7 +51,9 @@ class ParquetTable:
         if isinstance(kind, pa.DictionaryType):
             kind = kind.value_type
         textual = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-        if not (textual or pa.types.is_binary(kind) or pa.types.is_integer(kind)):
+        if pa.types.is_integer(kind) or pa.types.is_temporal(kind):
+            return
+        if not (textual or pa.types.is_binary(kind)):
             raise InputError(
                 f"{self.path}: column {name!r} is {kind}; identifiers and texts must be text "
                 "(a float would change them)"
@@ -70,6 +72,8 @@ def _texts(column: pa.Array) -> list[str | bytes | None]:
         column = column.dictionary_decode()
     if pa.types.is_integer(column.type):
         return [None if value is None else str(value) for value in column.to_pylist()]
+    if pa.types.is_temporal(column.type):
+        column = column.cast(pa.string())
     return [_decoded(value) for value in column.cast(pa.large_binary()).to_pylist()]
 
 

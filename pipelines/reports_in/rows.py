@@ -8,6 +8,8 @@ from configs.contracts import RecordReason, Stage
 from pipelines.reports_in.status import Status
 from pipelines.running.run import Rejected
 
+MAX_TEXT_CHARS = 1_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -18,8 +20,7 @@ class Report:
     place: str
     exam: str = ""
     """The examination's names and codes, as the source gives them."""
-    status: Status | None = Status.FINAL
-    """None for a status that nobody knows."""
+    status: Status = Status.FINAL
     time: float | None = None
     """Seconds since 1970."""
     addendum_at: int | None = None

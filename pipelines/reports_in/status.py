@@ -13,6 +13,7 @@ class Status(IntEnum):
     CORRECTED = 2
     ADDENDUM = 3
     WITHDRAWN = 4
+    UNKNOWN = 5
 
 
 _WORDS = {
@@ -32,8 +33,8 @@ _STATUS_OF = {word: status for status, words in _WORDS.items() for word in words
 _NOT_A_WORD = re.compile(r"[^a-z-]+")
 
 
-def status_of(text: str) -> Status | None:
-    """The status that a word or an HL7 code stands for; blank is final, an unknown word None.
+def status_of(text: str) -> Status:
+    """The status that a word or an HL7 code stands for; blank is final.
 
     >>> status_of("Final report"), status_of("P"), status_of("")
     (<Status.FINAL: 1>, <Status.PRELIMINARY: 0>, <Status.FINAL: 1>)
@@ -45,7 +46,7 @@ def status_of(text: str) -> Status | None:
     if known:
         unfinished = known[0] is Status.FINAL and "not" in words
         return Status.PRELIMINARY if unfinished else known[0]
-    return None if text.strip() else Status.FINAL
+    return Status.UNKNOWN if text.strip() else Status.FINAL
 
 
 _TIME = re.compile(

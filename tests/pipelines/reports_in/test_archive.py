@@ -4,7 +4,7 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,24 +14,30 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from configs.contracts import InputError, RecordReason
-from pipelines.reports_in.archive import MAX_TEXT_CHARS, read_reports
-from pipelines.reports_in.options import ReadOptions
-from pipelines.reports_in.rows import Report
+from pipelines.reports_in.archive import read_reports
+from pipelines.reports_in.options import PLAIN, ReadOptions
+from pipelines.reports_in.rows import MAX_TEXT_CHARS, Report
 from pipelines.running.run import Rejected
 
 HEADER = "report_id,report_text\n"
 
 
-def read(path: Path, content: str | bytes) -> tuple[list[Report], list[Rejected]]:
+def read(
+    path: Path, content: str | bytes, options: ReadOptions = PLAIN
+) -> tuple[list[Report], list[Rejected]]:
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return split(path)
+    return parted(read_reports(path, options))
 
 
 def split(
     path: Path, id_column: str | None = None, text: Sequence[str] | None = None
 ) -> tuple[list[Report], list[Rejected]]:
     options = ReadOptions(id_column=id_column, text_columns=tuple(text or ()))
-    records = list(read_reports(path, options))
+    return parted(read_reports(path, options))
+
+
+def parted(stream: Iterable[Report | Rejected]) -> tuple[list[Report], list[Rejected]]:
+    records = list(stream)
     reports = [record for record in records if isinstance(record, Report)]
     return reports, [record for record in records if isinstance(record, Rejected)]
 
@@ -81,7 +87,7 @@ def test_whatever_csv_writes_is_read_back(tmp_path: Path, texts: list[str], deli
     out = io.StringIO()
     writer = csv.writer(out, delimiter=delimiter)
     writer.writerows([("report_id", "report_text"), *rows])
-    reports, rejected = read(tmp_path / "a.csv", out.getvalue())
+    reports, rejected = read(tmp_path / "a.csv", out.getvalue(), ReadOptions(any_language=True))
     assert pairs(reports) == rows
     assert rejected == []
 

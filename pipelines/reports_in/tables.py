@@ -1,0 +1,100 @@
+"""Tables of reports: a row a message, its fields in columns."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from configs.contracts import InputError, RecordReason
+from pipelines.reports_in.columns import ReportColumns, choose_columns
+from pipelines.reports_in.delimited import DelimitedFile
+from pipelines.reports_in.json_lines import JsonLinesFile
+from pipelines.reports_in.markup import plain
+from pipelines.reports_in.options import ReadOptions
+from pipelines.reports_in.parquet import ParquetTable
+from pipelines.reports_in.rows import Report, Row, Table, unreadable
+from pipelines.reports_in.status import Status, seconds_of, status_of
+from pipelines.running.run import Rejected
+
+JSON = (".jsonl", ".ndjson")
+DELIMITED = (".csv", ".tsv", ".tab", ".psv")
+_COMPRESSIONS = (".gz", ".bz2", ".zst")
+
+
+def suffix_of(path: Path) -> str:
+    """A file's ending in small letters, that of its compression aside."""
+    name = Path(path.stem) if path.suffix.lower() in _COMPRESSIONS else path
+    return name.suffix.lower()
+
+
+def open_table(path: Path) -> Table:
+    """A file, or a folder of Parquet parts, as a table; raises InputError when it is none."""
+    if path.is_dir() or suffix_of(path) == ".parquet":
+        return ParquetTable(path)
+    if suffix_of(path) in JSON:
+        return JsonLinesFile(path)
+    return DelimitedFile(path)
+
+
+class Tables:
+    """One or several tables. Raises InputError when a column is missing in one of them."""
+
+    def __init__(self, tables: Sequence[Table], options: ReadOptions) -> None:
+        self._tables = [(t, choose_columns(t.columns, t.name, options)) for t in tables]
+        self.versioned = options.status_column is not None or options.time_column is not None
+
+    def read(self) -> Iterator[Report | Rejected]:
+        """Every row as a report; rows are counted within their file."""
+        for number, (table, columns) in enumerate(self._tables, start=1):
+            of_file = f" of file {number}" if len(self._tables) > 1 else ""
+            for record in table.rows(columns.wanted):
+                if isinstance(record, Rejected):
+                    yield _in_file(record, of_file)
+                else:
+                    yield _report(record, columns, record.place + of_file)
+
+
+def _in_file(rejected: Rejected, of_file: str) -> Rejected:
+    place, _, detail = rejected.detail.partition(": ")
+    return unreadable(place + of_file, RecordReason(rejected.reason), detail, rejected.id)
+
+
+def _report(row: Row, columns: ReportColumns, place: str) -> Report | Rejected:
+    fields = dict(zip(columns.wanted, row.values, strict=True))
+    report_id = fields[columns.id] or ""
+    try:
+        texts = {name: plain(fields[name] or "") for name in columns.texts}
+    except ValueError as error:
+        return unreadable(place, RecordReason.UNREADABLE, str(error), report_id)
+    text = next(iter(texts.values())) if len(texts) == 1 else _under_heads(texts)
+    status = Status.FINAL if columns.status is None else status_of(fields[columns.status] or "")
+    time = seconds_of(fields[columns.time] or "") if columns.time is not None else None
+    exam = fields[columns.exam] or "" if columns.exam is not None else ""
+    return Report(report_id, text, place, exam, status, time)
+
+
+def _under_heads(texts: dict[str, str]) -> str:
+    return "\n\n".join(
+        f"{_head(name)}: {text.strip()}" for name, text in texts.items() if text.strip()
+    )
+
+
+def _head(column: str) -> str:
+    """A column's name as a section head.
+
+    >>> _head("Impressions_EN")
+    'IMPRESSION'
+    """
+    name = column.removesuffix("_EN").replace("_", " ").upper()
+    return "IMPRESSION" if name == "IMPRESSIONS" else name
+
+
+def refuse_columns(source: str, options: ReadOptions) -> None:
+    """Raise InputError where options name columns and the archive has none."""
+    named = {
+        "--text-column": bool(options.text_columns),
+        "--exam-column": options.exam_column is not None,
+        "--status-column": options.status_column is not None,
+        "--time-column": options.time_column is not None,
+    }
+    for flag, is_given in named.items():
+        if is_given:
+            raise InputError(f"{source}: has no columns; leave out {flag}")
