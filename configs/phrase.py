@@ -120,7 +120,7 @@ class _Parser:
             branches.append(self._sequence())
         if len(branches) == 1:
             return branches[0]
-        one_of = [branch.needs[0] for branch in branches if branch.needs]
+        one_of = [max(branch.needs, key=_shortest) for branch in branches if branch.needs]
         return _Part(
             "(?:" + "|".join(branch.expression for branch in branches) + ")",
             frozenset().union(*(branch.starts for branch in branches)),
@@ -185,6 +185,11 @@ class _Parser:
 
 
 _GAP_SEPARATOR = r"[\s,/()-]{1,4}"
+
+
+def _shortest(need: Element) -> int:
+    """The length of an element's shortest word: longer words are rarer, so they say more."""
+    return min(len(literal.text) for literal in need)
 
 
 def _word(value: str) -> _Part:

@@ -3,16 +3,16 @@
 import re
 from typing import NamedTuple
 
-from configs.anatomy import Anatomy
 from configs.cue import Meaning
 from labeler.clauses import FoundCue
 from labeler.context import Context
-from labeler.lexicon import Hit, HitKind, Hits, by_start_then_longest
+from labeler.lexicon import Hit, Hits, by_start_then_longest
 from labeler.measurements import Measurement, measurements
 from labeler.owners import MEASURE, Owners
-from labeler.places import distance, nearest
+from labeler.places import nearest
 
 _REACH = 300  # characters between a mention and its measurement
+_BILATERAL = "bilateral"
 _COMPARED = re.compile(r"\bthan (?:on )?(?:the )?$")  # "left greater than right"
 
 
@@ -30,127 +30,146 @@ class Attributes(NamedTuple):
 
 
 NO_ATTRIBUTES = Attributes(None, None, None, None, (), None, None, None)
-_VALUED = frozenset({Meaning.SEVERITY, Meaning.COUNT})
 
 
 class AttributeReader:
     """Reads the attributes of one sentence's mentions."""
 
-    def __init__(self, anatomy: Anatomy, hits: Hits, mentions: list[Hit], context: Context) -> None:
-        self._lobes = anatomy.lobes
+    __slots__ = (
+        "_context",
+        "_lobe_of",
+        "_mentions",
+        "_owners",
+        "_segments",
+        "_side_in_lobe",
+        "_side_of",
+        "_sizes",
+    )
+
+    def __init__(
+        self,
+        side_in_lobe: dict[str, str | None],
+        hits: Hits,
+        mentions: list[Hit[str]],
+        context: Context,
+    ) -> None:
+        """`side_in_lobe` has every lobe, and the side where its words say one."""
+        self._side_in_lobe = side_in_lobe
         self._context = context
-        self._segments = hits[HitKind.SEGMENT]
-        self._sizes: dict[Hit, list[Measurement]] = {}
-        self._side_of: dict[Hit, str] = {}
-        self._lobe_of: dict[Hit, str] = {}
+        self._mentions = mentions
+        self._segments = hits.segments
+        self._sizes: dict[int, list[Measurement]] = {}
+        self._side_of: dict[int, str] = {}
+        self._lobe_of: dict[int, str] = {}
+        self._owners: Owners | None = None
         sizes = measurements(context.text)
-        places = self._places(hits[HitKind.SIDE] + hits[HitKind.LOBE])
-        self._owners = Owners(context, mentions) if sizes or places else None
-        self._silent = not (self._owners or self._segments)
-        if self._owners is None:
-            return
-        for size in sizes:
-            self._attach(size, self._owners)
-        if places:
-            self._settle(places, self._owners)
+        places = self._places(hits.sides, hits.lobes)
+        if sizes or places:
+            self._owners = Owners(context, mentions)
+            for size in sizes:
+                self._attach(size, self._owners)
+            if places:
+                self._settle(places, self._owners)
 
     def _attach(self, size: Measurement, owners: Owners) -> None:
         """Give a measurement to the noun phrase it belongs to, be it in another clause."""
         place = Hit(size.start, size.end, MEASURE)
-        owner = owners.owner(place) or owners.nearest(place)
-        if distance(place, owner) <= _REACH:
+        owner = owners.owner(place)
+        if owner is None:
+            owner = owners.nearest(place)
+        if owners.distance(owner, place) <= _REACH:
             self._sizes.setdefault(owner, []).append(size)
 
-    def _places(self, hits: list[Hit]) -> list[Hit]:
+    def _places(self, sides: list[Hit[str]], lobes: list[Hit[str]]) -> list[Hit[str]]:
         """Sides and lobes, save those within a lobe's words or after "left greater than"."""
-        places: list[Hit] = []
+        places: list[Hit[str]] = []
         reached = 0
-        compares = "than" in self._context.text
-        for hit in sorted(hits, key=by_start_then_longest) if len(hits) > 1 else hits:
-            if self._own_side(hit):
+        text = self._context.text
+        compares = "than" in text
+        hits = sorted(sides + lobes, key=by_start_then_longest) if lobes else sides
+        for hit in hits:
+            if self._side_in_lobe.get(hit.item) is not None:
                 reached = max(reached, hit.end)
             elif hit.end <= reached or (
-                compares and _COMPARED.search(self._context.text, max(0, hit.start - 12), hit.start)
+                compares and _COMPARED.search(text, max(0, hit.start - 12), hit.start)
             ):
                 continue
             places.append(hit)
         return places
 
-    def _own_side(self, lobe: Hit) -> str | None:
-        known = self._lobes.get(lobe.item)
-        return known.side if known else None
-
-    def _settle(self, places: list[Hit], owners: Owners) -> None:
+    def _settle(self, places: list[Hit[str]], owners: Owners) -> None:
         """Give each noun phrase the side and lobe of its own places, or those that it shares."""
-        sides: dict[Hit, set[str]] = {}
-        lobes: dict[Hit, Hit] = {}
-        side_owners: dict[Hit, Hit] = {}
-        lobe_owners: dict[Hit, Hit] = {}
+        lobes: dict[int, Hit[str]] = {}
+        of_sides: list[tuple[Hit[str], int]] = []
+        of_lobes: list[tuple[Hit[str], int]] = []
         for place in places:
             owner = owners.owner(place)
             if owner is None:
                 continue
             side: str | None = place.item
-            if place.item in self._lobes:
-                side = self._own_side(place)
-                lobe_owners[place] = owner
-                lobes[owner] = nearest(owner, [lobes.get(owner, place), place])
+            if place.item in self._side_in_lobe:
+                side = self._side_in_lobe[place.item]
+                of_lobes.append((place, owner))
+                known = lobes.get(owner)
+                if known is None or owners.distance(owner, place) < owners.distance(owner, known):
+                    lobes[owner] = place
+                    self._lobe_of[owner] = place.item
             if side is not None:
-                side_owners[place] = owner
-                sides.setdefault(owner, set()).add(side)
-        for owner, all_sides in sides.items():
-            self._side_of[owner] = "bilateral" if len(all_sides) > 1 else next(iter(all_sides))
-        for owner, lobe in lobes.items():
-            self._lobe_of[owner] = lobe.item
+                of_sides.append((place, owner))
+                said = self._side_of.setdefault(owner, side)
+                if side != said:
+                    self._side_of[owner] = _BILATERAL
         if owners.is_one:
             return
-        for phrase, lender in owners.lenders(side_owners, ()).items():
+        sided = set(self._side_of)
+        for phrase, lender in owners.lenders(of_sides, ()).items():
             self._side_of[phrase] = self._side_of[lender]
-        for phrase, lender in owners.lenders(lobe_owners, sides).items():
+        for phrase, lender in owners.lenders(of_lobes, sided).items():
             self._lobe_of[phrase] = self._lobe_of[lender]
 
-    def read(self, mention: Hit, governing: list[FoundCue]) -> Attributes:
-        """The attributes of a mention, given the cues whose scope it is in."""
-        is_valued = any(found.cue.means in _VALUED for found in governing)
-        if self._silent and not is_valued:
+    def read(self, number: int, governing: list[FoundCue]) -> Attributes:
+        """The attributes of the mention of a number, given the cues whose scope it is in."""
+        has_values = self._context.has_values and governing
+        if self._owners is None and not self._segments and not has_values:
             return NO_ATTRIBUTES
-        phrase = self._owners.phrase(mention) if self._owners else mention
-        side, lobe = self._side_and_lobe(phrase)
-        segment = None
+        mention = self._mentions[number]
+        side = lobe = segment = severity = count = None
+        current: list[float] = []
+        earlier: list[float] = []
+        if self._owners is not None:
+            phrase = self._owners.phrase_of[number]
+            side, lobe = self._side_and_lobe(phrase)
+            for size in self._sizes.get(phrase, ()):
+                (earlier if size.prior else current).extend(size.diameters_mm)
         if self._segments and (near := self._context.beside(mention, self._segments)):
             segment = nearest(mention, near).item
-        current: tuple[float, ...] = ()
-        earlier: list[float] = []
-        if self._sizes:
-            sizes = self._sizes.get(phrase, ())
-            current = tuple(d for size in sizes if not size.prior for d in size.diameters_mm)
-            earlier = [d for size in sizes if size.prior for d in size.diameters_mm]
-        severity = count = None
-        if is_valued:
+        if has_values:
             severity = _nearest_value(mention, governing, Meaning.SEVERITY)
             count = _nearest_value(mention, governing, Meaning.COUNT)
-        return Attributes(
-            side,
-            lobe,
-            segment,
-            max(current) if current else None,
-            current,
-            max(earlier) if earlier else None,
-            severity,
-            int(count) if count else None,
+        return tuple.__new__(
+            Attributes,
+            (
+                side,
+                lobe,
+                segment,
+                max(current) if current else None,
+                tuple(current),
+                max(earlier) if earlier else None,
+                severity,
+                int(count) if count else None,
+            ),
         )
 
-    def _side_and_lobe(self, phrase: Hit) -> tuple[str | None, str | None]:
+    def _side_and_lobe(self, phrase: int) -> tuple[str | None, str | None]:
         side, lobe = self._side_of.get(phrase), self._lobe_of.get(phrase)
         if lobe is None:
             return side, None
-        own_side = self._lobes[lobe].side
+        own_side = self._side_in_lobe[lobe]
         if own_side is None and side in ("right", "left"):
             return side, f"{side}_{lobe}"
-        return side, lobe if own_side in (None, side) or side == "bilateral" else None
+        return side, lobe if own_side in (None, side) or side == _BILATERAL else None
 
 
-def _nearest_value(mention: Hit, governing: list[FoundCue], means: Meaning) -> str | None:
-    found = [Hit(cue.start, cue.end, cue.cue.value) for cue in governing if cue.cue.means is means]
-    value: str | None = nearest(mention, found).item if found else None
-    return value
+def _nearest_value(mention: Hit[str], governing: list[FoundCue], means: Meaning) -> str | None:
+    found = [cue for cue in governing if cue.item.means is means]
+    return nearest(mention, found).item.value if found else None

@@ -1,14 +1,14 @@
 """A sentence's cues, without overlaps, and the clauses that they cut it into."""
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from configs.cue import Direction, Meaning, Scope
 from labeler.lexicon import Hit
 
 _RELATIVE_VERB = 16  # characters from "which" to its verb: "which has also been seen"
-_TAKE_A_PLACE = frozenset({Meaning.PRESENT})
-"""Openers that take the words before them along: "In both lungs there is"."""
+_ABSENT, _NOTHING, _RELATIVE = Meaning.ABSENT, Meaning.NOTHING, Meaning.RELATIVE
+_PRESENT = Meaning.PRESENT
+"""Openers of this meaning take the words before them along: "In both lungs there is"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,26 +23,25 @@ class CompiledCue:
     value: str | None
 
 
-class FoundCue(NamedTuple):
-    """A cue at its place in a sentence."""
-
-    start: int
-    end: int
-    cue: CompiledCue
+FoundCue = Hit[CompiledCue]
+"""A cue at its place in a sentence."""
 
 
-def without_overlaps(text: str, hits: list[Hit]) -> list[FoundCue]:
+def without_overlaps(text: str, hits: list[FoundCue]) -> list[FoundCue]:
     """The cues among hits by start, longest first: of overlapping ones the first and longest."""
     kept: list[FoundCue] = []
     reached = 0
-    for start, end, cue in hits:
+    for found in hits:
+        start, cue = found.start, found.item
         if start < reached:
             continue
-        if cue.means is Meaning.ABSENT and start > 1 and text[start - 2 : start].strip() == "-":
+        reached = found.end
+        if cue.means is _ABSENT and start > 1 and text[start - 2 : start].strip() == "-":
             # "effusion - no thickening was detected" denies both
-            cue = replace(cue, direction=Direction.BOTH, opens=False)
-        kept.append(tuple.__new__(FoundCue, (start, end, cue)))
-        reached = end
+            both = replace(cue, direction=Direction.BOTH, opens=False)
+            kept.append(Hit(start, reached, both))
+        else:
+            kept.append(found)
     return kept
 
 
@@ -53,14 +52,16 @@ def clause_starts(text: str, cues: list[FoundCue]) -> list[int]:
     spoken = False  # whether the clause has said anything yet
     relative_end = -_RELATIVE_VERB
     said_to = 0
-    for start, end, cue in cues:
-        if cue.means is Meaning.NOTHING:
+    for found in cues:
+        start, end, cue = found.start, found.end, found.item
+        means = cue.means
+        if means is _NOTHING:
             continue
-        if cue.means is Meaning.RELATIVE:
+        if means is _RELATIVE:
             relative_end = end
             continue
         if cue.opens:
-            takes_place = cue.means in _TAKE_A_PLACE
+            takes_place = means is _PRESENT
             if start > starts[-1] and (spoken or not takes_place):
                 comma = text.rfind(",", said_to, start) if takes_place else -1
                 starts.append(comma + 1 if comma >= 0 else start)

@@ -1,12 +1,12 @@
 """How a mention is meant: existence, time, change, experiencer, from the cues of its sentence."""
 
 from bisect import bisect_right
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from configs.contracts import Assessability, Change, Existence, Experiencer, Temporality
 from configs.cue import Direction, Meaning, Scope
 from labeler.clauses import FoundCue, clause_starts, without_overlaps
-from labeler.lexicon import Hit
+from labeler.lexicon import Hit, Item
 
 _NEAR = 30  # characters between a cue and a mention that are near
 _QUESTION = 60  # characters from a mention to its question mark
@@ -22,8 +22,9 @@ _SILENT = frozenset(
         Meaning.REASON,
     }
 )
-_LIMITS = {Meaning.LIMITED: Assessability.LIMITED, Meaning.UNASSESSABLE: Assessability.NONE}
+LIMITS = {Meaning.LIMITED: Assessability.LIMITED, Meaning.UNASSESSABLE: Assessability.NONE}
 _REASONS = frozenset({Meaning.REASON, Meaning.NO_CONTRAST})
+_VALUED = frozenset({Meaning.SEVERITY, Meaning.COUNT})
 _CHANGES = {
     Meaning.NEW: Change.NEW,
     Meaning.RESOLVED: Change.RESOLVED,
@@ -38,17 +39,14 @@ _BY_STRENGTH = (
     (Meaning.UNCERTAIN, Existence.UNCERTAIN),
     (Meaning.PRESENT, Existence.PRESENT),
 )
+_ABSENT, _PRIOR = Meaning.ABSENT, Meaning.PRIOR
+_AFTER, _BEFORE = Direction.AFTER, Direction.BEFORE
+_CLAUSE, _SENTENCE, _IS_NEAR = Scope.CLAUSE, Scope.SENTENCE, Scope.NEAR
 _OUTWEIGH_PRIOR = frozenset({Meaning.CURRENT, Meaning.STABLE, Meaning.NEW})
 
 
-class Reach(NamedTuple):
-    """Where a mention must begin and end for a cue to speak of it."""
-
-    start_from: int
-    start_before: int
-    end_from: int
-    end_to: int
-    found: FoundCue
+_Reach = tuple[int, int, int, int, FoundCue]
+"""Where a mention must begin (from, before) and end (from, to) for a cue to speak of it."""
 
 
 class Judgement(NamedTuple):
@@ -83,26 +81,40 @@ class Context:
         "_may_ask",
         "_reaches",
         "_verbs",
+        "has_values",
         "is_one_clause",
         "limits",
         "reason",
         "text",
     )
 
-    def __init__(self, lowered: str, hits: list[Hit]) -> None:
+    def __init__(self, lowered: str, hits: list[FoundCue]) -> None:
         """`hits` are the sentence's cue hits by start, longest first."""
         self.text = lowered
         cues = without_overlaps(lowered, hits)
         self._clauses = clause_starts(lowered, cues)
         self.is_one_clause = len(self._clauses) == 1
-        self._verbs = [cue for cue in cues if cue.cue.predicate]
-        self._reaches = [self._reach(cue) for cue in cues if cue.cue.means not in _SILENT]
-        self.limits = [
-            (cue, level) for cue in cues if (level := _LIMITS.get(cue.cue.means)) is not None
-        ]
+        self._verbs: list[FoundCue] = []
+        self.limits: list[tuple[FoundCue, Assessability]] = []
         """The cues that say that something could not be judged, or not well."""
-        reasons = [cue for cue in cues if cue.cue.means in _REASONS] if self.limits else []
-        self.reason = lowered[reasons[0].start : reasons[0].end] if reasons else None
+        self.reason: str | None = None
+        self.has_values = False
+        """Some cue says how severe or how many."""
+        speaking: list[FoundCue] = []
+        for found in cues:
+            cue = found.item
+            if cue.predicate:
+                self._verbs.append(found)
+            means = cue.means
+            if means not in _SILENT:
+                speaking.append(found)
+                if means in _VALUED:
+                    self.has_values = True
+                elif means in LIMITS:
+                    self.limits.append((found, LIMITS[means]))
+            elif means in _REASONS and self.reason is None:
+                self.reason = lowered[found.start : found.end]
+        self._reaches = [self._reach(found) for found in speaking]
         self._may_ask = "?" in lowered
         self._judged: tuple[list[FoundCue], Judgement] = [], PLAIN
 
@@ -110,7 +122,7 @@ class Context:
         """The number of the clause that a position lies in."""
         return 0 if self.is_one_clause else bisect_right(self._clauses, position) - 1
 
-    def beside(self, mention: Hit, hits: list[Hit]) -> list[Hit]:
+    def beside(self, mention: Hit[Any], hits: list[Hit[Item]]) -> list[Hit[Item]]:
         """Those of the hits that lie in the same clause as a mention."""
         if self.is_one_clause or not hits:
             return hits
@@ -124,45 +136,45 @@ class Context:
             for start_from, start_before, end_from, end_to, found in self._reaches
             if start_from <= start < start_before
             and end_from <= end <= end_to
-            and (found[1] <= start or found[0] >= end)
+            and (found.end <= start or found.start >= end)
         ]
 
     def denials_within(self, start: int, end: int) -> list[FoundCue]:
         """The denials amid a stretch's own words: "heart is not enlarged"."""
         return [
-            reach.found
-            for reach in self._reaches
-            if start < reach.found.start
-            and reach.found.end < end
-            and reach.found.cue.means is Meaning.ABSENT
+            found
+            for *_, found in self._reaches
+            if start < found.start and found.end < end and found.item.means is _ABSENT
         ]
 
-    def _reach(self, found: FoundCue) -> Reach:
-        start, end, cue = found
+    def _reach(self, found: FoundCue) -> _Reach:
+        start, end, cue = found.start, found.end, found.item
+        means, scope, direction = cue.means, cue.scope, cue.direction
         low, high = 0, _FAR
-        if cue.scope is Scope.CLAUSE and not self.is_one_clause:
-            clause = self.clause(start)
-            low = self._clauses[clause]
-            high = self._clauses[clause + 1] if clause + 1 < len(self._clauses) else _FAR
-        elif cue.scope in (Scope.PART, Scope.NEAR):
+        if scope is _CLAUSE:
+            if not self.is_one_clause:
+                clause = self.clause(start)
+                low = self._clauses[clause]
+                high = self._clauses[clause + 1] if clause + 1 < len(self._clauses) else _FAR
+        elif scope is not _SENTENCE:
             low = self.text.rfind(",", 0, start) + 1
             comma = self.text.find(",", end)
             high = comma if comma >= 0 else _FAR
-        if cue.means is Meaning.PRIOR and (brackets := self._brackets(found)) is not None:
+        if means is _PRIOR and (brackets := self._brackets(found)) is not None:
             low, high = max(low, brackets[0]), min(high, brackets[1])
-        if cue.means is Meaning.ABSENT and cue.direction is Direction.AFTER:
+        if means is _ABSENT and direction is _AFTER:
             for verb in self._verbs:
                 if verb.start >= end:
                     high = min(high, verb.end)
                     break
         end_from, end_to = low, _FAR
-        if cue.scope is Scope.NEAR:
+        if scope is _IS_NEAR:
             end_from, high = max(low, start - _NEAR), min(high, end + _NEAR)
-        if cue.direction is Direction.AFTER:
+        if direction is _AFTER:
             low = max(low, start)
-        elif cue.direction is Direction.BEFORE:
+        elif direction is _BEFORE:
             end_to = end
-        return tuple.__new__(Reach, (low, high, end_from, end_to, found))
+        return low, high, end_from, end_to, found
 
     def _brackets(self, found: FoundCue) -> tuple[int, int] | None:
         """The brackets that a cue stands in: "(27 mm in the previous examination)"."""
@@ -183,7 +195,7 @@ class Context:
     def _judge(self, governing: list[FoundCue], *, question: bool) -> Judgement:
         by_meaning: dict[Meaning, FoundCue] = {}
         for found in governing:
-            by_meaning.setdefault(found[2].means, found)
+            by_meaning.setdefault(found.item.means, found)
         existence, decider = _existence(by_meaning, governing)
         if existence is Existence.PRESENT and question:
             existence, decider = Existence.UNCERTAIN, None
@@ -225,7 +237,7 @@ def _existence(
     """The existence that the strongest cue gives, and that cue."""
     if Meaning.PRESENT in by_meaning:
         for found in governing:
-            if found.cue.means is Meaning.PRESENT and found.cue.scope is Scope.PART:
+            if found.item.means is Meaning.PRESENT and found.item.scope is Scope.PART:
                 return Existence.PRESENT, found  # "except ..."
     for means, existence in _BY_STRENGTH:
         if means in by_meaning:
@@ -235,6 +247,6 @@ def _existence(
 
 def _affirmed_after(prior: FoundCue, governing: list[FoundCue]) -> bool:
     """Whether it goes on: "which was seen in the previous examination, is observed in ..."."""
-    return prior.cue.direction is Direction.BEFORE and any(
-        found.cue.means is Meaning.PRESENT and found.start >= prior.end for found in governing
+    return prior.item.direction is Direction.BEFORE and any(
+        found.item.means is Meaning.PRESENT and found.start >= prior.end for found in governing
     )

@@ -1,5 +1,6 @@
 """Facts to labels, as a convention says. Matching never sees a convention, nor it the text."""
 
+import math
 from collections.abc import Iterable
 
 from configs.anatomy import Anatomy
@@ -30,6 +31,33 @@ Weight = tuple[int, int]
 """A label's number and how strongly a fact speaks for it; the strongest fact decides."""
 
 
+class _Rule:
+    """One rule of a label, made ready."""
+
+    __slots__ = ("at", "label", "max_mm", "measured", "min_mm", "not_at", "short_axis")
+
+    def __init__(self, label: int, rule: LabelRule, anatomy: Anatomy) -> None:
+        self.label = label
+        self.at = _inside(rule.anatomy, anatomy) if rule.anatomy else None
+        self.not_at = _inside(rule.not_anatomy, anatomy)
+        self.measured = rule.measured
+        self.short_axis = rule.short_axis
+        self.min_mm = rule.min_size_mm or 0.0
+        self.max_mm = math.inf if rule.max_size_mm is None else rule.max_size_mm
+
+    def counts(self, fact: Fact) -> bool:
+        """Whether a fact is one that the rule speaks of."""
+        if self.measured and fact.size_mm is None:
+            return False
+        place = fact.anatomy
+        return place not in self.not_at and (self.at is None or place in self.at)
+
+    def fits(self, fact: Fact) -> bool:
+        """Whether a fact that has a size has the rule's size."""
+        size_mm = min(fact.sizes_mm) if self.short_axis else max(fact.sizes_mm)
+        return self.min_mm <= size_mm <= self.max_mm
+
+
 class CompiledConvention:
     """A convention made ready: which labels a fact feeds, and with what."""
 
@@ -38,17 +66,22 @@ class CompiledConvention:
     ) -> None:
         self.names = tuple(convention.labels)
         self.locations = convention.locations
-        self._coding = convention.coding
+        coding = convention.coding
+        self._uncertain, self._prior_only = _RANK[coding.uncertain], _RANK[coding.prior_only]
+        self._not_assessable = _RANK[coding.not_assessable]
+        self._group_normal = _GROUP_ABSENT if coding.group_normal == "absent" else _BLANK
+        self._counted_hedges = frozenset(coding.counted_hedges)
         self._binary = convention.binary
         self.anatomy = anatomy
-        self._feeds: dict[str, list[tuple[int, LabelRule]]] = {}
+        self._feeds: dict[str, list[_Rule]] = {}
         self._groups: dict[str, list[int]] = {}
         for number, label in enumerate(self.names):
             groups = set()
             for rule in convention.rules(label):
                 _check_known(label, rule, findings, anatomy)
+                compiled = _Rule(number, rule, anatomy)
                 for finding in _closed(rule.findings, findings) - _closed(rule.unless, findings):
-                    self._feeds.setdefault(finding, []).append((number, rule))
+                    self._feeds.setdefault(finding, []).append(compiled)
                 groups |= {findings[finding].group for finding in rule.findings}
             for name, place in anatomy.places.items():
                 if groups and groups <= set(place.normal_rules_out):
@@ -63,12 +96,11 @@ class CompiledConvention:
         ):
             return []
         if fact.finding in self._groups:
-            rank = _GROUP_ABSENT if self._coding.group_normal == "absent" else _BLANK
-            return [(number, rank) for number in self._groups[fact.finding]]
+            return [(number, self._group_normal) for number in self._groups[fact.finding]]
         return [
-            (number, self._rank(fact, rule))
-            for number, rule in self._feeds.get(fact.finding, ())
-            if self._counts(fact, rule)
+            (rule.label, self._rank(fact, rule))
+            for rule in self._feeds.get(fact.finding, ())
+            if rule.counts(fact)
         ]
 
     def values(self, fact: Fact) -> list[tuple[str, int]]:
@@ -79,27 +111,17 @@ class CompiledConvention:
             if (value := _VALUE[rank]) in (LabelValue.PRESENT, LabelValue.UNCERTAIN)
         ]
 
-    def _counts(self, fact: Fact, rule: LabelRule) -> bool:
-        place = fact.anatomy
-        if rule.anatomy and (place is None or not self.anatomy.within(place, rule.anatomy)):
-            return False
-        if rule.measured and fact.size_mm is None:
-            return False
-        return not (
-            rule.not_anatomy and place is not None and self.anatomy.within(place, rule.not_anatomy)
-        )
-
-    def _rank(self, fact: Fact, rule: LabelRule) -> int:
+    def _rank(self, fact: Fact, rule: _Rule) -> int:
         if fact.assessability is Assessability.NONE:
-            return _RANK[self._coding.not_assessable]
+            return self._not_assessable
         if fact.existence is Existence.ABSENT:
             return _ABSENT
         if fact.temporality is Temporality.PRIOR:
-            return _RANK[self._coding.prior_only]
-        if fact.size_mm is not None and not _fits(fact, rule):
+            return self._prior_only
+        if fact.size_mm is not None and not rule.fits(fact):
             return _ABSENT
-        if fact.existence is Existence.UNCERTAIN and fact.cue not in self._coding.counted_hedges:
-            return _RANK[self._coding.uncertain]
+        if fact.existence is Existence.UNCERTAIN and fact.cue not in self._counted_hedges:
+            return self._uncertain
         return _PRESENT
 
     def labels(
@@ -137,11 +159,9 @@ def _check_known(
             raise InputError(f"label {label!r}: no place is called {place!r}")
 
 
-def _fits(fact: Fact, rule: LabelRule) -> bool:
-    size_mm = min(fact.sizes_mm) if rule.short_axis else max(fact.sizes_mm)
-    too_small = rule.min_size_mm is not None and size_mm < rule.min_size_mm
-    too_large = rule.max_size_mm is not None and size_mm > rule.max_size_mm
-    return not (too_small or too_large)
+def _inside(containers: tuple[str, ...], anatomy: Anatomy) -> frozenset[str | None]:
+    """Every place that is one of the containers or lies inside one."""
+    return frozenset(place for place in anatomy.places if anatomy.within(place, containers))
 
 
 def _closed(wanted: tuple[str, ...], findings: dict[str, Finding]) -> set[str]:

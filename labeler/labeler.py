@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, Self
 
 from configs.anatomy import load_anatomy
 from configs.contracts import Existence, Temporality
@@ -16,7 +15,7 @@ from labeler.fact import Fact, ReportLabels
 from labeler.judgeable import Judgeable
 from labeler.locations import LabelLocation, label_locations
 from labeler.segment import EVIDENCE_SECTIONS, FINDINGS, IMPRESSION, Segmenter
-from labeler.sentence import LIMITED_PREFIX, SentenceFacts, SentenceReader
+from labeler.sentence import SentenceFacts, SentenceReader
 
 _CACHED_SENTENCES = 50_000
 _CACHED_REPORTS = 2_000  # archives hold a report once per reconstruction
@@ -26,39 +25,40 @@ _Place = tuple[str, str, str | None]
 _OTHER_SECTION = {FINDINGS: IMPRESSION, IMPRESSION: FINDINGS}
 
 
-class _Read(NamedTuple):
+class _Read:
     """A sentence as it is remembered: few objects, for there are many, and all outlive their use.
 
-    The garbage collector walks over each; tuples of plain values it leaves out.
+    The garbage collector walks over each.
     """
 
-    facts: tuple[Fact, ...]
-    """With offsets counted from the sentence's own start."""
-    weights: tuple[Weight, ...]
-    affirmed: tuple[_Place, ...]
-    denied: tuple[_Place, ...]
-    place: str | None
-    by_reference: bool
-    no_contrast: bool
-    limited: bool
-    """Some fact says that something could not be judged, or not well."""
+    __slots__ = (
+        "affirmed",
+        "by_reference",
+        "denied",
+        "facts",
+        "limited",
+        "no_contrast",
+        "place",
+        "weights",
+    )
 
-    @classmethod
-    def of(cls, read: SentenceFacts, convention: CompiledConvention) -> Self:
-        if not read.facts:
-            place, by_reference, no_contrast = read.place, read.by_reference, read.no_contrast
-            return cls((), (), (), (), place, by_reference, no_contrast, limited=False)
-        stated = [fact for fact in read.facts if _is_statement(fact)]
-        return cls(
-            read.facts,
-            tuple([weight for fact in read.facts for weight in convention.weights(fact)]),
-            tuple([_place(fact) for fact in stated if fact.existence is Existence.PRESENT]),
-            tuple([_place(fact) for fact in stated if fact.existence is Existence.ABSENT]),
-            read.place,
-            read.by_reference,
-            read.no_contrast,
-            any(fact.finding.startswith(LIMITED_PREFIX) for fact in read.facts),
-        )
+    def __init__(self, read: SentenceFacts, convention: CompiledConvention) -> None:
+        self.facts = read.facts
+        """With offsets counted from the sentence's own start."""
+        self.place = read.place
+        self.by_reference = read.by_reference
+        self.no_contrast = read.no_contrast
+        self.limited = read.limited
+        self.weights: tuple[Weight, ...] = ()
+        self.affirmed: tuple[_Place, ...] = ()
+        self.denied: tuple[_Place, ...] = ()
+        for fact in read.facts:
+            self.weights += tuple(convention.weights(fact))
+            if _is_statement(fact):
+                if fact.existence is Existence.PRESENT:
+                    self.affirmed += (_place(fact),)
+                else:
+                    self.denied += (_place(fact),)
 
 
 class Labeler:
@@ -107,7 +107,6 @@ class Labeler:
         denied: set[_Place] = set()
         place: str | None = None
         by_reference = no_contrast = limited = False
-        new = tuple.__new__
         for number, (start, end, section, topic) in enumerate(self._segmenter.sentences(text)):
             read = self._read(text[start:end], section, topic, place)
             place = read.place or place
@@ -115,12 +114,12 @@ class Labeler:
             no_contrast = no_contrast or read.no_contrast
             limited = limited or read.limited
             if read.facts:
-                for fact in read.facts:
-                    placed = section, number, fact[2] + start, fact[3] + start
-                    facts.append(new(Fact, placed + fact[4:]))
                 weights += read.weights
                 affirmed.update(read.affirmed)
                 denied.update(read.denied)
+                for fact in read.facts:
+                    placed = section, number, fact[2] + start, fact[3] + start
+                    facts.append(tuple.__new__(Fact, placed + fact[4:]))
         if no_contrast or limited:
             facts = self._judgeable.adjusted(facts, no_contrast=no_contrast)
             weights = [weight for fact in facts for weight in self._convention.weights(fact)]
@@ -162,7 +161,7 @@ class Labeler:
         if known is not None:
             return known
         read = self._reader.read(sentence, section, topic, place)
-        known = _Read.of(read, self._convention)
+        known = _Read(read, self._convention)
         if len(self._cache) >= _CACHED_SENTENCES:
             self._cache.clear()
         self._cache[(sentence, section, topic, inherited if read.open else None)] = known

@@ -5,15 +5,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any, Generic, TypeVar
 
 from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 
 from configs.phrase import Element, Literal, Phrase, compile_phrase
 
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
+_LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _FEW = 4  # keys that are sooner looked up one by one than intersected
 
 
@@ -31,17 +29,47 @@ class HitKind(IntEnum):
     CUE = 8
 
 
-class Hit(NamedTuple):
+Item = TypeVar("Item")
+
+
+class Hit(Generic[Item]):
     """A phrase found in a text."""
 
-    start: int
-    end: int
-    item: Any
-    """The finding id, place id, value or compiled cue that the phrase belongs to."""
+    __slots__ = ("end", "item", "start")
+
+    def __init__(self, start: int, end: int, item: Item) -> None:
+        self.start = start
+        self.end = end
+        self.item = item
+        """The finding id, place id, value or compiled cue that the phrase belongs to."""
 
 
-Hits = list[list[Hit]]
-"""A text's hits by kind; within a kind by start, the longest first, overlapping ones too."""
+class Hits:
+    """A text's hits by kind; within a kind by start, the longest first, overlapping ones too."""
+
+    __slots__ = (
+        "cues",
+        "findings",
+        "lobes",
+        "places",
+        "segments",
+        "sides",
+        "subjects",
+        "vetoes",
+        "wholes",
+    )
+
+    def __init__(self, by_kind: list[list[Hit[Any]]]) -> None:
+        """`by_kind` has a list for each `HitKind`, in its order."""
+        self.findings: list[Hit[str]] = by_kind[0]
+        self.vetoes: list[Hit[str]] = by_kind[1]
+        self.subjects: list[Hit[str]] = by_kind[2]
+        self.wholes: list[Hit[str]] = by_kind[3]
+        self.places: list[Hit[str]] = by_kind[4]
+        self.sides: list[Hit[str]] = by_kind[5]
+        self.lobes: list[Hit[str]] = by_kind[6]
+        self.segments: list[Hit[str]] = by_kind[7]
+        self.cues: list[Hit[Any]] = by_kind[8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +83,17 @@ class Entry:
 
 _word_end = re.compile(r"[^\W_]{0,40}").match
 _Matcher = Callable[[str, int], "re.Match[str] | None"]
-_Candidate = tuple[int, frozenset[int], _Matcher, HitKind, Any]
-"""A phrase of several words: the elements it needs, as bits, and the keys of the words that it can
-start with. A word's key is its number, or the complement where only its beginning is known."""
+_Candidate = tuple[int, int, frozenset[int], _Matcher, int, Any]
+"""A phrase of several words: its number, the elements it needs, as bits, and the keys of the words
+that it can start with. A word's key is its number, or the complement where only its beginning is
+known."""
 
 
-class _Meaning(NamedTuple):
-    """What a word of a text stands for."""
-
-    elements: int
-    """The elements of phrases that it satisfies, as bits."""
-    alone: list[tuple[HitKind, Any]]
-    """What it means by itself."""
-    candidates: list[_Candidate]
-    """The phrases that have it as their rarest word."""
+_Alone = tuple[int, Any]
+"""A phrase of a single word: the kind of its hits, and their item."""
+_Meaning = tuple[int, list[_Alone], list[_Candidate]]
+"""What a word of a text stands for: the elements of phrases that it satisfies, as bits; what it
+means by itself; the phrases that have it as their rarest word."""
 
 
 class Lexicon:
@@ -82,16 +107,17 @@ class Lexicon:
     def __init__(self, entries: Iterable[Entry]) -> None:
         phrases = [(phrase, entry) for entry in entries for phrase in compile_phrase(entry.phrase)]
         vocabulary = _Vocabulary(phrase for phrase, _ in phrases)
-        alone: dict[Literal, list[tuple[HitKind, Any]]] = {}
+        alone: dict[Literal, list[_Alone]] = {}
         rarest: dict[Literal, list[_Candidate]] = {}
-        for phrase, entry in phrases:
+        for number, (phrase, entry) in enumerate(phrases):
             if phrase.is_word:
                 for literal in phrase.starts:
-                    alone.setdefault(literal, []).append((entry.kind, entry.item))
+                    alone.setdefault(literal, []).append((int(entry.kind), entry.item))
                 continue
             matcher = re.compile(phrase.expression).match
             keys = vocabulary.keys(phrase.starts)
-            candidate = (vocabulary.bits(phrase.needs), keys, matcher, entry.kind, entry.item)
+            needs = vocabulary.bits(phrase.needs)
+            candidate: _Candidate = number, needs, keys, matcher, int(entry.kind), entry.item
             for literal in vocabulary.rarest(phrase):
                 rarest.setdefault(literal, []).append(candidate)
         self._whole = vocabulary.meanings(alone, rarest, whole=True)
@@ -105,16 +131,18 @@ class Lexicon:
 
     def hits(self, lowered: str) -> Hits:  # noqa: C901  # one loop in one place: the hottest code
         """All hits in a text that `lower` has prepared."""
-        found: Hits = [[], [], [], [], [], [], [], [], []]
-        whole, begun, new = self._whole, self._begun, tuple.__new__
-        padded = lowered + " "
+        found: list[list[Hit[Any]]] = [[], [], [], [], [], [], [], [], []]
+        whole, begun = self._whole, self._begun
+        padded = f" {lowered} "  # spaces around: a word's neighbours stand at start and end + 1
         present = 0
         starts: dict[int, list[int]] = {}
         candidates: list[_Candidate] = []
-        for key, start, end in self._automaton.find_matches_as_indexes(lowered):
-            if start and padded[start - 1].isalnum():
+        words: list[tuple[int, int, int]] = self._automaton.find_matches_as_indexes(lowered)
+        for key, start, end in words:
+            before, after = padded[start], padded[end + 1]
+            if before != " " and before.isalnum():
                 continue
-            if not padded[end].isalnum():
+            if after == " " or not after.isalnum():
                 meaning = whole[key]
             elif (meaning := begun[key]) is not None:
                 key, end = ~key, _word_end(lowered, end).end()  # type: ignore[union-attr]
@@ -122,26 +150,29 @@ class Lexicon:
                 continue
             elements, alone, phrases = meaning
             for kind, item in alone:
-                found[kind].append(new(Hit, (start, end, item)))
+                found[kind].append(Hit(start, end, item))
             if elements:
                 present |= elements
                 if key in starts:
                     starts[key].append(start)
                 else:
                     starts[key] = [start]
-                if phrases:
                     candidates += phrases
+        tried = set()
         unsorted = set()
-        for needs, keys, matcher, kind, item in candidates:
-            if needs & present == needs:
+        for number, needs, keys, matcher, kind, item in candidates:
+            if needs & present == needs and number not in tried:
+                tried.add(number)
                 for key in keys if len(keys) < _FEW else keys.intersection(starts):
-                    for start in starts.get(key, ()):
-                        if match := matcher(lowered, start):
-                            found[kind].append(new(Hit, (start, match.end(), item)))
-                            unsorted.add(kind)
+                    if key in starts:
+                        for start in starts[key]:
+                            if match := matcher(lowered, start):
+                                found[kind].append(Hit(start, match.end(), item))
+                                unsorted.add(kind)
         for kind in unsorted:
-            found[kind].sort(key=by_start_then_longest)
-        return found
+            if len(found[kind]) > 1:
+                found[kind].sort(key=by_start_then_longest)
+        return Hits(found)
 
 
 class _Vocabulary:
@@ -189,7 +220,7 @@ class _Vocabulary:
 
     def meanings(
         self,
-        alone: dict[Literal, list[tuple[HitKind, Any]]],
+        alone: dict[Literal, list[_Alone]],
         rarest: dict[Literal, list[_Candidate]],
         *,
         whole: bool,
@@ -205,7 +236,7 @@ class _Vocabulary:
             combined = 0
             for literal in satisfied:
                 combined |= elements.get(literal, 0)
-            meaning = _Meaning(
+            meaning = (
                 combined,
                 [one for literal in satisfied for one in alone.get(literal, ())],
                 [one for literal in satisfied for one in rarest.get(literal, ())],
@@ -214,9 +245,9 @@ class _Vocabulary:
         return meanings
 
 
-def by_start_then_longest(hit: Hit) -> tuple[int, int]:
+def by_start_then_longest(hit: Hit[Any]) -> tuple[int, int]:
     """The order of hits in `Hits`."""
-    return hit[0], -hit[1]
+    return hit.start, -hit.end
 
 
 def lower(text: str) -> str:

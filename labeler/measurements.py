@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 _MEASUREMENT = re.compile(
-    r"(?<![\w.,])(\d{1,4}(?:[.,]\d{1,3})?)"
+    r"(\d(?<![\w.,].)\d{0,3}(?:[.,]\d{1,3})?)"  # a digit first: the search skips all else quickly
     r"((?:\s{0,2}(?:mm|cm)?\s{0,2}(?:[x\u00d7*]|by)\s{0,2}\d{1,4}(?:[.,]\d{1,3})?){0,2})"
     r"\s{0,2}-?(mm|cm|millimet(?:er|re)s?|centimet(?:er|re)s?)\b"
 )
@@ -47,9 +47,12 @@ def measurements(lowered: str) -> list[Measurement]:
     >>> [m.prior for m in measurements("it is 8 mm (5 mm in the previous examination)")]
     [False, True]
     """
-    if not any(unit in lowered for unit in _UNITS):
-        return []
     found: list[Measurement] = []
+    for unit in _UNITS:
+        if unit in lowered:
+            break
+    else:
+        return found
     for match in _MEASUREMENT.finditer(lowered):
         start, end = match.span()
         before = max(0, start - _BEFORE)

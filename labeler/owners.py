@@ -6,8 +6,9 @@ from collections.abc import Container
 
 from labeler.context import Context
 from labeler.lexicon import Hit
+from labeler.places import distance
 
-MEASURE = None
+MEASURE = ""
 """The item of a hit that is a measurement, not a place."""
 _COMMA, _AND, _BRACKET, _PHRASE, _FORWARD = 20, 10, 40, 25, 80
 """As how many characters of distance a border counts. Forward: a place that follows a preposition,
@@ -22,85 +23,103 @@ _GOES_ON = re.compile(
 
 
 class Owners:
-    """The noun phrases of a sentence's mentions, and what belongs to each.
+    """The noun phrases of a sentence's mentions, by number, and what belongs to each.
 
     "Nodular mass lesion" is one phrase of three mentions. A place or a measurement belongs to the
     nearest phrase of its clause, where commas, brackets and "and" count as distance.
     """
 
-    def __init__(self, context: Context, mentions: list[Hit]) -> None:
+    __slots__ = ("_context", "_phrases", "_starts", "is_one", "phrase_of")
+
+    def __init__(self, context: Context, mentions: list[Hit[str]]) -> None:
         """`mentions` stand in the text's order; there is at least one."""
         self._context = context
-        self._phrase_of = _noun_phrases(context.text, mentions)
-        self._phrases = list(dict.fromkeys(self._phrase_of.values()))
+        self._phrases: list[Hit[int]] = []
+        self.phrase_of: list[int] = []
+        """By mention, the number of the noun phrase that it is part of."""
+        for mention in mentions:
+            if self._phrases:
+                last = self._phrases[-1]
+                if not context.text[last.end : mention.start].strip(" -/"):
+                    last.end = max(last.end, mention.end)
+                    self.phrase_of.append(last.item)
+                    continue
+            number = len(self._phrases)
+            self._phrases.append(Hit(mention.start, mention.end, number))
+            self.phrase_of.append(number)
         self._starts = [phrase.start for phrase in self._phrases]
         self.is_one = len(self._phrases) == 1 and context.is_one_clause
         """There is a single phrase in a single clause, to which everything belongs."""
 
-    def phrase(self, mention: Hit) -> Hit:
-        """The noun phrase that a mention is part of."""
-        return self._phrase_of[mention]
+    def distance(self, number: int, hit: Hit[str]) -> int:
+        """Characters between a phrase and a hit."""
+        return distance(self._phrases[number], hit)
 
-    def owner(self, hit: Hit) -> Hit | None:
+    def owner(self, hit: Hit[str]) -> int | None:
         """The phrase that a hit belongs to; None where its clause speaks of none."""
         if self.is_one:
-            return self._phrases[0]
+            return 0
         around = self._around(hit)
         near = self._context.beside(hit, around)
         before, after = around[0], around[-1]
         text = self._context.text
         if before.start <= hit.start:
             if before not in near and _GOES_ON.search(text, before.end, hit.start):
-                return before  # "nodules were seen, the largest of which is in the left lung"
+                return before.item  # "nodules were seen, the largest of which is in the left lung"
             scene = text[before.end : hit.start]
         else:
             scene = text[: hit.start]
         opens = after.start > hit.start and (not near or _THERE_IS.match(text, hit.end))
         if opens and _SCENE.search(scene):
-            return after  # "on the left there is a nodule"
+            return after.item  # "on the left there is a nodule"
         return self._nearest(near, hit) if near else None
 
-    def nearest(self, hit: Hit) -> Hit:
+    def nearest(self, hit: Hit[str]) -> int:
         """The phrase nearest to a hit, in whatever clause."""
         return self._nearest(self._around(hit), hit)
 
-    def lenders(self, owner_of: dict[Hit, Hit], independent: Container[Hit]) -> dict[Hit, Hit]:
+    def lenders(
+        self, owned: list[tuple[Hit[str], int]], independent: Container[int]
+    ) -> dict[int, int]:
         """The owner of the place that a phrase without any shares, if it shares one.
 
         "Atelectasis and consolidation in the left lung": both are on the left. "Atelectasis and
-        left effusion": one is, for "left" stands right before what it belongs to. `owner_of` has
-        the places in the text's order; `independent` phrases share none.
+        left effusion": one is, for "left" stands right before what it belongs to. `owned` has the
+        places with their owners in the text's order; `independent` phrases share none.
         """
-        places = list(owner_of)
-        starts = [place.start for place in places]
-        owners = set(owner_of.values())
-        lenders = {}
+        starts = [place.start for place, _ in owned]
+        owners = {owner for _, owner in owned}
+        lenders: dict[int, int] = {}
         for phrase in self._phrases:
-            if phrase in owners or phrase in independent:
+            number = phrase.item
+            if number in owners or number in independent:
                 continue
+            clause = self._context.clause(phrase.start)
             index = bisect_left(starts, phrase.start)
-            lent = places[max(0, index - 1) : index]
-            lent += [
-                place
-                for place in places[index : index + 2]
-                if not 0 <= owner_of[place].start - place.end < _PREMODIFIES
-            ]
-            if lent := self._context.beside(phrase, lent):
-                closest = min(lent, key=lambda place: self._cost(phrase, place))
-                lenders[phrase] = owner_of[closest]
+            lowest = -1
+            for at in range(max(0, index - 1), min(index + 2, len(owned))):
+                place, owner = owned[at]
+                if at >= index and 0 <= self._phrases[owner].start - place.end < _PREMODIFIES:
+                    continue
+                if self._context.clause(place.start) != clause:
+                    continue
+                cost = self._cost(phrase, place)
+                if lowest < 0 or cost < lowest:
+                    lowest, lenders[number] = cost, owner
         return lenders
 
-    def _around(self, hit: Hit) -> list[Hit]:
+    def _around(self, hit: Hit[str]) -> list[Hit[int]]:
         """The last phrase that begins before a hit and the first that begins after it."""
         index = bisect_left(self._starts, hit.start + 1)
         return self._phrases[max(0, index - 1) : index + 1]
 
-    def _nearest(self, phrases: list[Hit], hit: Hit) -> Hit:
-        if len(phrases) == 1:
-            return phrases[0]
-        return min(phrases, key=lambda phrase: self._cost(phrase, hit))
+    def _nearest(self, phrases: list[Hit[int]], hit: Hit[str]) -> int:
+        first = phrases[0]
+        if len(phrases) == 1 or self._cost(first, hit) <= self._cost(phrases[1], hit):
+            return first.item
+        return phrases[1].item
 
-    def _cost(self, phrase: Hit, hit: Hit) -> int:
+    def _cost(self, phrase: Hit[int], hit: Hit[str]) -> int:
         """Characters between a phrase and a hit, with more for each border crossed."""
         low, high = min(phrase.end, hit.end), max(phrase.start, hit.start)
         if low >= high:
@@ -117,26 +136,8 @@ class Owners:
         if len(self._phrases) > 2:
             crossed = bisect_left(self._starts, high) - bisect_left(self._starts, low)
             cost += _PHRASE * crossed
-        if low == hit.end and hit.item is not MEASURE:
+        if low == hit.end and hit.item != MEASURE:
             before = text[max(0, hit.start - 16) : hit.start]
             if between[0] == "," or _PREPOSITION.search(before):
                 cost += _FORWARD
         return cost
-
-
-def _noun_phrases(text: str, mentions: list[Hit]) -> dict[Hit, Hit]:
-    """The noun phrase of each mention: mentions that overlap or follow each other are one."""
-    if len(mentions) == 1:
-        return {mentions[0]: mentions[0]}
-    phrases: dict[Hit, Hit] = {}
-    members: list[Hit] = []
-    start = end = 0
-    for mention in mentions:
-        if members and text[end : mention.start].strip(" -/"):
-            phrases |= dict.fromkeys(members, Hit(start, end, None))
-            members = []
-        if not members:
-            start = mention.start
-        end = max(end, mention.end)
-        members.append(mention)
-    return phrases | dict.fromkeys(members, Hit(start, end, None))

@@ -1,12 +1,13 @@
 """Where a mention sits: which of the places that its sentence names, if any."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from configs.anatomy import Anatomy
 from configs.contracts import InputError
 from configs.finding import Finding, PlaceRule
 from labeler.context import Context
-from labeler.lexicon import Hit
+from labeler.lexicon import Hit, Item
 
 ELSEWHERE = "elsewhere"
 """The words sit at a place where they do not mean this finding."""
@@ -34,7 +35,7 @@ class Places:
                         "has the places"
                     )
         self._weak_means = {
-            name: place.parent for name, place in anatomy.places.items() if place.weak
+            name: place.parent or name for name, place in anatomy.places.items() if place.weak
         }
         self._seats = {
             name: _Seat(
@@ -50,28 +51,27 @@ class Places:
             for name, finding in findings.items()
         }
 
-    def named(self, hits: list[Hit]) -> list[Hit]:
+    def named(self, hits: list[Hit[str]]) -> list[Hit[str]]:
         """The places that a sentence names, without overlaps; weak words only where alone."""
-        kept: list[Hit] = []
+        strong: list[Hit[str]] = []
+        weak: list[Hit[str]] = []
         reached = 0
         for hit in hits:
             if hit.start >= reached:
-                kept.append(hit)
                 reached = hit.end
-        if not self._weak_means.keys().isdisjoint([hit.item for hit in kept]):
-            strong = [hit for hit in kept if hit.item not in self._weak_means]
-            return strong or [
-                Hit(hit.start, hit.end, self._weak_means.get(hit.item)) for hit in kept
-            ]
-        return kept
+                (weak if hit.item in self._weak_means else strong).append(hit)
+        if strong or not weak:
+            return strong
+        return [Hit(hit.start, hit.end, self._weak_means[hit.item]) for hit in weak]
 
     def of(
-        self, mention: Hit, named: list[Hit], context: Context, inherited: str | None
+        self, mention: Hit[str], named: list[Hit[str]], context: Context, inherited: str | None
     ) -> tuple[str | None, bool]:
         """A mention's place, or ELSEWHERE, and whether it hangs on the sentences before."""
         seat = self._seats[mention.item]
-        near = context.beside(mention, named) if named else named
-        if near:
+        near = named
+        if named:
+            near = context.beside(mention, named)
             allowed = [hit for hit in near if hit.item in seat.allowed]
             if allowed:
                 return nearest(mention, allowed).item, False
@@ -94,14 +94,18 @@ class Places:
         return inherited or seat.assumed, True
 
 
-def nearest(mention: Hit, hits: list[Hit]) -> Hit:
+def nearest(mention: Hit[Any], hits: list[Hit[Item]]) -> Hit[Item]:
     """The hit with the fewest characters between it and a mention."""
-    if len(hits) == 1:
-        return hits[0]
-    return min(hits, key=lambda hit: distance(mention, hit))
+    closest = hits[0]
+    if len(hits) > 1:
+        shortest = distance(mention, closest)
+        for hit in hits:
+            if (characters := distance(mention, hit)) < shortest:
+                closest, shortest = hit, characters
+    return closest
 
 
-def distance(mention: Hit, hit: Hit) -> int:
+def distance(mention: Hit[Any], hit: Hit[Any]) -> int:
     """Characters between two stretches; 0 where they touch or overlap."""
     if hit.end <= mention.start:
         return mention.start - hit.end

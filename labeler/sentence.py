@@ -1,6 +1,5 @@
 """One sentence to facts: mentions, each with its place, context and attributes."""
 
-from itertools import pairwise
 from typing import NamedTuple
 
 from configs.anatomy import Anatomy
@@ -9,15 +8,19 @@ from configs.cue import CuePack, Meaning
 from configs.finding import Finding, ancestors
 from labeler.attributes import NO_ATTRIBUTES, AttributeReader, Attributes
 from labeler.clauses import CompiledCue
-from labeler.context import PLAIN, Context, Judgement
+from labeler.context import LIMITS, PLAIN, Context, Judgement
 from labeler.fact import Fact
-from labeler.lexicon import Entry, Hit, HitKind, Lexicon, lower
+from labeler.lexicon import Entry, Hit, HitKind, Hits, Lexicon, lower
 from labeler.places import ELSEWHERE, Places
 
 LIMITED_PREFIX = "limited_"
 """`limited_mediastinum` is the fact that the mediastinum could not be judged, or not well."""
 NORMAL_PREFIX = "normal_"
 """`normal_lung` is the fact that the lung as a whole is said to be normal."""
+
+
+_Placed = tuple[Hit[str], str | None]
+"""A mention and its place."""
 
 
 class SentenceFacts(NamedTuple):
@@ -30,6 +33,8 @@ class SentenceFacts(NamedTuple):
     """Some fact takes its place from the sentences before."""
     by_reference: bool
     no_contrast: bool
+    limited: bool
+    """Some fact says that something could not be judged, or not well."""
 
 
 class SentenceReader:
@@ -39,7 +44,7 @@ class SentenceReader:
         self, findings: dict[str, Finding], anatomy: Anatomy, packs: tuple[CuePack, ...]
     ) -> None:
         self._findings = findings
-        self._anatomy = anatomy
+        self._side_in_lobe = {name: lobe.side for name, lobe in anatomy.lobes.items()}
         self._broader = {name: frozenset(ancestors(name, findings)) for name in findings}
         self._places = Places(findings, anatomy)
         self._lexicon = Lexicon(_entries(findings, anatomy, packs))
@@ -48,121 +53,148 @@ class SentenceReader:
         """The facts of one sentence; `inherited` is the place that the text last spoke of."""
         lowered = lower(text)
         hits = self._lexicon.hits(lowered)
-        named = self._places.named(hits[HitKind.PLACE])
+        named = self._places.named(hits.places)
         if topic:
-            of_topic = self._places.named(self._lexicon.hits(topic)[HitKind.PLACE])
+            of_topic = self._places.named(self._lexicon.hits(topic).places)
             inherited = of_topic[0].item if of_topic else inherited
         last_place = named[0].item if named else (inherited if topic else None)
-        said = {hit.item.means for hit in hits[HitKind.CUE]}
+        said = {hit.item.means for hit in hits.cues}
         by_reference, no_contrast = Meaning.BY_REFERENCE in said, Meaning.NO_CONTRAST in said
-        mentions = _mentions(hits[HitKind.FINDING], hits[HitKind.VETO])
-        subjects = hits[HitKind.SUBJECT] + hits[HitKind.WHOLE]
-        if not mentions and not subjects and not named:
-            return SentenceFacts((), last_place, False, by_reference, no_contrast)
-        context = Context(lowered, hits[HitKind.CUE])
-        is_open = False
-        placed: list[tuple[Hit, str | None]] = []
+        mentions = _mentions(hits.findings, hits.vetoes)
+        is_normal = Meaning.NORMAL in said and bool(hits.subjects or hits.wholes)
+        is_limited = bool(named) and not said.isdisjoint(LIMITS)
+        if not (mentions or is_normal or is_limited):
+            return SentenceFacts((), last_place, False, by_reference, no_contrast, False)
+        context = Context(lowered, hits.cues)
+        placed, is_open = self._placed(mentions, named, context, inherited)
+        facts = self._mentioned(text, section, placed, hits, context) if placed else []
+        if is_normal:
+            facts += self._normal_facts(text, section, hits, context)
+        limits = _limited_facts(text, section, named, context) if is_limited else []
+        return SentenceFacts(
+            tuple(facts + limits), last_place, is_open, by_reference, no_contrast, bool(limits)
+        )
+
+    def judge(self, text: str, start: int, end: int) -> Judgement:
+        """The context of any stretch of a sentence, be it a finding's words or not."""
+        lowered = lower(text)
+        context = Context(lowered, self._lexicon.hits(lowered).cues)
+        return context.judge(end, context.governing(start, end))
+
+    def _placed(
+        self,
+        mentions: list[Hit[str]],
+        named: list[Hit[str]],
+        context: Context,
+        inherited: str | None,
+    ) -> tuple[list[_Placed], bool]:
+        """The mentions that mean their finding where they sit, without broader ones there.
+
+        And whether some place hangs on the sentences before.
+        """
+        placed: list[_Placed] = []
+        is_open = overlap = False
+        reached = 0
         for mention in mentions:
             place, is_inherited = self._places.of(mention, named, context, inherited)
             is_open = is_open or is_inherited
             if place is not ELSEWHERE:
                 placed.append((mention, place))
-        facts: list[Fact] = []
-        if placed:
-            placed = self._narrowest(placed)
-            attributes = AttributeReader(self._anatomy, hits, [m for m, _ in placed], context)
-            for mention, place in placed:
-                governing = context.governing(mention.start, mention.end)
-                if " no" in lowered:
-                    governing += context.denials_within(mention.start, mention.end)
-                judgement = context.judge(mention.end, governing)
-                own = attributes.read(mention, governing)
-                facts.append(_fact(text, section, mention, judgement, place, own))
-        if subjects:
-            facts += self._normal_facts(text, section, hits, context)
-        if named and context.limits:
-            facts += _limited_facts(text, section, named, context)
-        return SentenceFacts(tuple(facts), last_place, is_open, by_reference, no_contrast)
+                overlap = overlap or mention.start < reached
+                reached = mention.end
+        if overlap:
+            placed = [one for one in placed if not self._is_broader(one[0], placed)]
+        return placed, is_open
 
-    def judge(self, text: str, start: int, end: int) -> Judgement:
-        """The context of any stretch of a sentence, be it a finding's words or not."""
-        lowered = lower(text)
-        context = Context(lowered, self._lexicon.hits(lowered)[HitKind.CUE])
-        return context.judge(end, context.governing(start, end))
-
-    def _narrowest(self, placed: list[tuple[Hit, str | None]]) -> list[tuple[Hit, str | None]]:
-        """Without the broader findings that share words with a narrower one."""
-        if all(one[1] <= following[0] for (one, _), (following, _) in pairwise(placed)):
-            return placed
-        return [
-            (mention, place)
-            for mention, place in placed
-            if not any(
+    def _is_broader(self, mention: Hit[str], placed: list[_Placed]) -> bool:
+        """Whether some other mention says the same more narrowly with some of the same words."""
+        for other, _ in placed:
+            if (
                 other.start < mention.end
                 and mention.start < other.end
                 and mention.item in self._broader[other.item]
-                for other, _ in placed
-            )
-        ]
+            ):
+                return True
+        return False
 
-    def _normal_facts(
-        self, text: str, section: str, hits: list[list[Hit]], context: Context
+    def _mentioned(
+        self, text: str, section: str, placed: list[_Placed], hits: Hits, context: Context
     ) -> list[Fact]:
+        """The facts of mentions, each with its context and attributes."""
+        attributes = AttributeReader(
+            self._side_in_lobe, hits, [mention for mention, _ in placed], context
+        )
+        may_deny_within = " no" in context.text
+        facts: list[Fact] = []
+        for number, (mention, place) in enumerate(placed):
+            governing = context.governing(mention.start, mention.end)
+            if may_deny_within:
+                governing += context.denials_within(mention.start, mention.end)
+            judgement = context.judge(mention.end, governing)
+            own = attributes.read(number, governing)
+            facts.append(_fact(text, section, mention, judgement, place, own))
+        return facts
+
+    def _normal_facts(self, text: str, section: str, hits: Hits, context: Context) -> list[Fact]:
         """What normality says.
 
         "Heart size is normal" denies cardiomegaly; "lungs are clear" is a fact about the lung.
         """
-        facts = []
+        facts: list[Fact] = []
         seen: set[str] = set()
-        for kind in (HitKind.SUBJECT, HitKind.WHOLE):
-            for hit in hits[kind]:
-                if hit.item in seen:
-                    continue
-                governing = context.governing(hit.start, hit.end)
-                cue = next((c for c in governing if c.cue.means is Meaning.NORMAL), None)
-                if cue is None:
-                    continue
-                judgement = context.judge(hit.end, governing)
-                judgement = judgement._replace(cue=context.text[cue.start : cue.end])
-                if kind is HitKind.WHOLE:
-                    if judgement.existence is not Existence.PRESENT:
-                        continue
-                    named, place = Hit(hit.start, hit.end, NORMAL_PREFIX + hit.item), hit.item
-                else:
-                    judgement = judgement._replace(existence=Existence.ABSENT)
-                    named, place = hit, next(iter(self._findings[hit.item].anatomy), None)
+        for hit in hits.subjects:
+            if hit.item in seen or (judgement := _normal(hit, context)) is None:
+                continue
+            seen.add(hit.item)
+            judgement = judgement._replace(existence=Existence.ABSENT)
+            place = next(iter(self._findings[hit.item].anatomy), None)
+            facts.append(_fact(text, section, hit, judgement, place, NO_ATTRIBUTES))
+        for hit in hits.wholes:
+            if hit.item in seen or (judgement := _normal(hit, context)) is None:
+                continue
+            if judgement.existence is Existence.PRESENT:
                 seen.add(hit.item)
-                facts.append(_fact(text, section, named, judgement, place, NO_ATTRIBUTES))
+                whole = Hit(hit.start, hit.end, NORMAL_PREFIX + hit.item)
+                facts.append(_fact(text, section, whole, judgement, hit.item, NO_ATTRIBUTES))
         return facts
 
 
-def _limited_facts(text: str, section: str, named: list[Hit], context: Context) -> list[Fact]:
+def _normal(hit: Hit[str], context: Context) -> Judgement | None:
+    """The context of a subject or place that is called normal, with that word as cue."""
+    governing = context.governing(hit.start, hit.end)
+    for found in governing:
+        if found.item.means is Meaning.NORMAL:
+            judgement = context.judge(hit.end, governing)
+            return judgement._replace(cue=context.text[found.start : found.end])
+    return None
+
+
+def _limited_facts(text: str, section: str, named: list[Hit[str]], context: Context) -> list[Fact]:
     """A fact for each place that could not be judged, or not well, with the reason if named."""
     facts = []
     for found, level in context.limits:
-        spoken_of = Hit(found.start, found.end, None)
         reason = f" ({context.reason})" if context.reason else ""
         judgement = PLAIN._replace(
             assessability=level, cue=context.text[found.start : found.end] + reason
         )
-        for hit in context.beside(spoken_of, named):
+        for hit in context.beside(found, named):
             place = Hit(hit.start, hit.end, LIMITED_PREFIX + hit.item)
             facts.append(_fact(text, section, place, judgement, hit.item, NO_ATTRIBUTES))
     return facts
 
 
-def _mentions(hits: list[Hit], vetoes: list[Hit]) -> list[Hit]:
+def _mentions(hits: list[Hit[str]], vetoes: list[Hit[str]]) -> list[Hit[str]]:
     """Each finding's leftmost and longest hits, save those inside one of its vetoes."""
-    vetoed: dict[str, list[Hit]] = {}
+    vetoed: dict[str, list[Hit[str]]] = {}
     for veto in vetoes:
-        vetoed.setdefault(veto[2], []).append(veto)
+        vetoed.setdefault(veto.item, []).append(veto)
     reached: dict[str, int] = {}
-    mentions: list[Hit] = []
+    mentions: list[Hit[str]] = []
     for hit in hits:
-        start, end, finding = hit
+        start, end, finding = hit.start, hit.end, hit.item
         if start < reached.get(finding, 0):
             continue
-        if finding in vetoed and any(v[0] <= start and end <= v[1] for v in vetoed[finding]):
+        if finding in vetoed and any(v.start <= start and end <= v.end for v in vetoed[finding]):
             continue
         reached[finding] = end
         mentions.append(hit)
@@ -172,15 +204,14 @@ def _mentions(hits: list[Hit], vetoes: list[Hit]) -> list[Hit]:
 def _fact(
     text: str,
     section: str,
-    mention: Hit,
+    mention: Hit[str],
     judgement: Judgement,
     place: str | None,
     attributes: Attributes,
 ) -> Fact:
-    start, end, finding = mention
-    *context, cue = judgement
-    columns = (section, 0, start, end, text[start:end], finding, *context, place, *attributes, cue)
-    return tuple.__new__(Fact, columns)
+    start, end = mention.start, mention.end
+    words = section, 0, start, end, text[start:end], mention.item
+    return tuple.__new__(Fact, words + judgement[:-1] + (place,) + attributes + judgement[-1:])
 
 
 def _entries(
