@@ -18,8 +18,10 @@ from model.networks.regional import RegionalReading
 Floats = NDArray[np.float64]
 
 FOLDS = 5
-PENALTIES = (3e1, 1e2, 3e2, 1e3, 3e3, 1e4, 3e4, 1e5)
-MOST_ROWS = 6_000
+PENALTIES = (3e1, 3e2, 1e3, 3e3, 3e4, 3e5)
+EMPHASES = (0.0, 1.0, 3.0, 6.0)
+"""How strongly shapes may count beside tissues, which are some sixty times as many features."""
+MOST_ROWS = 4_000
 """Volumes that the branch learns from; the Gram matrix of a larger archive would not fit."""
 
 
@@ -33,47 +35,64 @@ class RegionalFit:
     bias_l: NDArray[np.float32]
     out_of_fold_nl: NDArray[np.float32]
     penalty_l: Floats
+    emphasis_l: Floats
 
 
 def fit_regional(
-    branch: RegionalReading, features_nrk: Tensor, targets: Targets, patients: list[str]
+    branch: RegionalReading, features_nd: Tensor, targets: Targets, patients: list[str]
 ) -> RegionalFit:
-    """Set the branch's mean, scale and weights from its features (n, regions, kinds).
+    """Set the branch's mean, scale and weights from its features (n, d).
 
-    Per label the penalty with the least weighted out-of-fold error is taken (patients are never
-    parted by the folds); a sigmoid fitted on the out-of-fold predictions turns them into logits.
+    Per label the penalty and the emphasis on shapes with the least weighted out-of-fold error are
+    taken (patients are never parted by the folds); a sigmoid fitted on the out-of-fold predictions
+    turns them into logits.
     """
-    flat = features_nrk.flatten(1).numpy()
-    mean, scale = flat.mean(axis=0), flat.std(axis=0)
-    # A kind that hardly occurs must not be blown up to unit variance: it would be all noise.
-    scale = np.maximum(scale, max(1e-4, float(np.median(scale))))
-    x = (flat - mean) / scale
-    rows = _learning_rows(patients)
-    gram = (x @ x[rows].T).astype(np.float64)
-    fold_n = _folds(patients)
+    x, mean, scale = _standard(features_nd.numpy(), branch.n_tissues)
+    tissues, shapes = slice(0, branch.n_tissues), slice(branch.n_tissues, None)
+    rows, fold_n = _learning_rows(patients), _folds(patients)
+    of_tissues, of_shapes = (
+        (x[:, part] @ x[rows][:, part].T).astype(np.float64) for part in (tissues, shapes)
+    )
     n, labels = targets.target_nl.shape
     weight_ld = np.zeros((labels, x.shape[1]))
-    bias_l, penalty_l = np.zeros(labels), np.full(labels, np.nan)
+    bias_l, penalty_l, emphasis_l = (np.full(labels, start) for start in (0.0, np.nan, np.nan))
     out_of_fold = np.zeros((n, labels))
     for label in range(labels):
         y, w = targets.target_nl[:, label].astype(float), targets.weight_nl[:, label].astype(float)
         known, positive = w > 0, y > 0.5
         if not (known & positive)[rows].any() or not (known & ~positive)[rows].any():
             continue
-        predicted_pn = _cross_predict(gram, rows, y, w, fold_n)
-        best = int(np.argmin((w * (predicted_pn - y) ** 2).sum(axis=1)))
-        penalty_l[label] = PENALTIES[best]
-        alpha, offset = _solve(gram[rows], y[rows], w[rows], PENALTIES[best])
-        sigmoid = fit_calibration(predicted_pn[best][known], positive[known], log_slope_spread=2.0)
+        least = np.inf
+        for emphasis in EMPHASES:
+            gram = of_tissues + emphasis**2 * of_shapes
+            predicted_pn = _cross_predict(gram, rows, y, w, fold_n)
+            error_p = (w * (predicted_pn - y) ** 2).sum(axis=1)
+            if error_p.min() < least:
+                least, best = error_p.min(), int(np.argmin(error_p))
+                penalty_l[label], emphasis_l[label] = PENALTIES[best], emphasis
+                predicted = predicted_pn[best]
+        gram = of_tissues + emphasis_l[label] ** 2 * of_shapes
+        alpha, offset = _solve(gram[rows], y[rows], w[rows], penalty_l[label])
+        sigmoid = fit_calibration(predicted[known], positive[known], log_slope_spread=2.0)
         weight_ld[label] = sigmoid.slope * (x[rows].T @ alpha)
+        weight_ld[label, shapes] *= emphasis_l[label] ** 2
         bias_l[label] = sigmoid.slope * offset + sigmoid.intercept
-        out_of_fold[:, label] = sigmoid.slope * predicted_pn[best] + sigmoid.intercept
-    shape = branch.mean.shape
-    branch.mean.copy_(torch.from_numpy(mean).view(shape))
-    branch.scale.copy_(torch.from_numpy(scale).view(shape))
-    with torch.no_grad():
-        branch.weight.copy_(torch.from_numpy(weight_ld).view(branch.weight.shape))
-    return RegionalFit(bias_l.astype(np.float32), out_of_fold.astype(np.float32), penalty_l)
+        out_of_fold[:, label] = sigmoid.slope * predicted + sigmoid.intercept
+    branch.set_reading(*(torch.from_numpy(found) for found in (mean, scale, weight_ld)))
+    return RegionalFit(
+        bias_l.astype(np.float32), out_of_fold.astype(np.float32), penalty_l, emphasis_l
+    )
+
+
+def _standard(
+    features_nd: NDArray[np.float32], n_tissues: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Features of mean 0 and spread 1, and the mean and spread (d) that they had."""
+    mean, scale = features_nd.mean(axis=0), features_nd.std(axis=0)
+    for part in (scale[:n_tissues], scale[n_tissues:]):
+        # A kind that hardly occurs must not be blown up to unit variance: it would be all noise.
+        np.maximum(part, max(1e-4, float(np.median(part))), out=part)
+    return (features_nd - mean) / scale, mean, scale
 
 
 def _learning_rows(patients: list[str]) -> NDArray[np.int64]:

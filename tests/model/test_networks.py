@@ -21,9 +21,14 @@ def network(request: pytest.FixtureRequest) -> AdditiveNetwork:
     built = build_network("additive", PROFILE, 5, size_of(request.param, "tiny"))
     assert isinstance(built, AdditiveNetwork)
     assert built.regional is not None
-    for weight in (built.regional.weight, built.head.diffuse, built.head.focal):
+    for weight in (
+        built.regional.tissues.weight,
+        built.regional.shapes.weight,
+        built.head.diffuse,
+        built.head.focal,
+    ):
         torch.nn.init.normal_(weight, std=0.3)
-    built.regional.mean.uniform_(0, 0.1)
+    built.regional.tissues.mean.uniform_(0, 0.1)
     for module in built.modules():
         if isinstance(module, torch.nn.BatchNorm3d | torch.nn.BatchNorm1d):
             assert module.running_mean is not None
@@ -63,10 +68,10 @@ def test_regional_evidence_lies_where_the_density_is():
     spot = empty.clone()
     spot[0, 9:15, 25:31, 1:7] = 60
     soft_tissue = (KNOTS_HU.index(50.0), KNOTS_HU.index(75.0))
-    branch.weight[:, :, list(soft_tissue)] = 1.0
+    branch.tissues.weight[:, :, list(soft_tissue)] = 1.0
     changed = (branch.maps(spot) - branch.maps(empty))[0, 0].abs() > 1e-6
     assert changed.nonzero().tolist() == [[1, 3, 0]]
-    torch.nn.init.normal_(branch.weight)
+    torch.nn.init.normal_(branch.tissues.weight)
     changed = (branch.maps(spot) - branch.maps(empty))[0, 0].abs() > 1e-6
     assert not changed[2:].any()
     assert not changed[:, :2].any()

@@ -54,6 +54,25 @@ def test_a_label_with_one_value_is_left_at_zero():
     fit = fit_regional(
         branch, histograms, Targets(target, np.ones_like(target)), [str(i) for i in range(20)]
     )
-    assert branch.weight[1].abs().max() == 0
-    assert branch.weight[0].abs().max() > 0
+    assert branch.tissues.weight[1].abs().max() == 0
+    assert branch.tissues.weight[0].abs().max() > 0
     assert np.isnan(fit.penalty_l[1])
+
+
+def test_a_few_voxels_that_stand_out_are_learnt_where_they_matter():
+    """Balls anywhere in the lungs: no region has enough of them, the chest as a whole has."""
+    random = np.random.default_rng(0)
+    hu_nzyx = np.random.default_rng(1).normal(-850, 30, (120, *GRID)).astype(np.int16)
+    values = (np.arange(120) % 2).astype(np.float32)[:, None]
+    for hu_zyx in hu_nzyx[1::2]:
+        z, y, x = random.integers(3, 26, 3)
+        hu_zyx[z : z + 3, y : y + 3, x : x + 3] = 40
+    for hu_zyx in hu_nzyx:  # vessels for everybody: as dense, but not standing out at their ends
+        y, x = random.integers(0, 30, 2)
+        hu_zyx[:, y : y + 2, x : x + 2] = 40
+    branch = RegionalReading(GRID, CELLS, 4, 1)
+    features = branch.features(torch.from_numpy(hu_nzyx))
+    patients = [str(i) for i in range(120)]
+    fit = fit_regional(branch, features, Targets(values, np.ones_like(values)), patients)
+    assert fit.emphasis_l[0] > 0
+    assert macro_auroc(fit.out_of_fold_nl, values.astype(np.int8)) > 0.9
