@@ -65,6 +65,7 @@ ZONE = _private("ZONE", "Third of the height of the lungs")
 PLACE = _private("PLACE", "Whether the place lies in the body")
 IN_BODY = {True: _private("IN_BODY", "In the body"), False: _private("OUT_OF_BODY", "Outside it")}
 EVIDENCE = _private("EVIDENCE", "Region that a network drew evidence from")
+EVIDENCE_FOR = _private("EVIDENCE_FOR", "Finding that the region spoke for")
 INTENDED_USE = _private("INTENDED_USE", "Intended use")
 MEANING = _private("MEANING", "What a probability means")
 CAUTION = _private("CAUTION", "Caution")

@@ -53,9 +53,9 @@ def measurement_report(
 ) -> Comprehensive3DSR:
     """The report as a Comprehensive 3D SR: partial, preliminary and unverified."""
     findings = (_finding(report, finding, source, uids) for finding in report.findings)
-    segments = (group for one in segmented for group in _segments(report, one, source, uids))
+    segments = (group for one in segmented for group in _segments(one, source, uids))
     content = MeasurementReport(
-        observation_context=_observer(report, uids),
+        observation_context=_observer(report),
         procedure_reported=dicom.LN.CTUnspecifiedBodyRegion,
         imaging_measurements=[*findings, *segments],
         title=dicom.DCM.ImagingMeasurementReport,
@@ -80,9 +80,9 @@ def measurement_report(
     return made
 
 
-def _observer(report: ScanReport, uids: Uids) -> ObservationContext:
+def _observer(report: ScanReport) -> ObservationContext:
     device = DeviceObserverIdentifyingAttributes(
-        uid=uids.of_role("device"),
+        uid=Uids(report.model.id).of_role("device"),
         name="chestct",
         manufacturer_name="chestct",
         model_name=f"{report.model.network} {report.model.profile}",
@@ -157,7 +157,7 @@ def _share(finding: Finding, number: int, focus: Focus, source: SourceSeries) ->
 
 
 def _segments(
-    report: ScanReport, segmented: Segmented, source: SourceSeries, uids: Uids
+    segmented: Segmented, source: SourceSeries, uids: Uids
 ) -> Iterator[VolumetricROIMeasurementsAndQualitativeEvaluations]:
     """Each segment of a finding's segmentation as a region of interest (TID 1411)."""
     finding = segmented.finding
@@ -173,12 +173,12 @@ def _segments(
                 segment,
                 source_series=SourceSeriesForSegmentation(source.series_uid),
             ),
-            finding_type=codes.finding_code(finding),
+            finding_type=codes.EVIDENCE,  # never the finding itself: it is no outline of it
             finding_category=codes.SPATIAL_CONCEPT,
-            algorithm_id=_algorithm(report),
             finding_sites=_site(focus),
             measurements=[Measurement(codes.SHARE, focus.share, codes.NO_UNITS)],
             qualitative_evaluations=[
+                QualitativeEvaluation(codes.EVIDENCE_FOR, codes.finding_code(finding)),
                 QualitativeEvaluation(codes.PLACE, codes.IN_BODY[focus.in_body]),
                 *(
                     [QualitativeEvaluation(codes.ZONE, codes.ZONES[focus.zone])]

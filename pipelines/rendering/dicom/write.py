@@ -17,7 +17,6 @@ from pipelines.rendering.dicom.source import source_series
 from pipelines.rendering.dicom.uids import Uids
 from pipelines.rendering.reading import Reading
 
-
 _LIBRARIES = ("highdicom", "pydicom")
 
 

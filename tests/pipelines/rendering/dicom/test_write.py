@@ -148,7 +148,12 @@ def test_every_reference_leads_to_an_object(reading: Reading, scan: Path, writte
     segments = srread(written / "sr.dcm").content.get_volumetric_roi_measurement_groups()
     assert len(segments) == 3
     made = segread(written / "seg-01.dcm")
+    nodule = codes.finding_code(reading.content.findings[0])
     for segment, description in zip(segments[:2], made.SegmentSequence, strict=True):
+        assert segment.finding_type == codes.EVIDENCE  # no viewer lists it as the finding
+        assert {e.name: e.value for e in segment.get_qualitative_evaluations()}[
+            codes.EVIDENCE_FOR
+        ] == nodule
         assert segment.tracking_uid == description.TrackingUID
         assert segment.tracking_identifier == description.TrackingID
 
