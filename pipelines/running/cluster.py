@@ -53,7 +53,7 @@ def _local_cluster(workers: int) -> Iterator[Any]:
     from distributed import Scheduler, SpecCluster
     from distributed.deploy.subprocess import SubprocessWorker
 
-    options = {"host": "127.0.0.1", "dashboard_address": None, "dashboard": False}
+    options = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "dashboard": False}
     worker = {
         "cls": SubprocessWorker,
         "options": {
