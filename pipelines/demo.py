@@ -140,7 +140,7 @@ def _label(out: Path, stages: "_Stages", *, quiet: bool) -> "Score":
     from pipelines.score import score
 
     with stages.timed("label reports"):
-        label(out / "reports.csv", out=out / "labels", restart=True, quiet=quiet)
+        label(out / "reports.csv", out=out / "labels", quiet=quiet)
     with stages.timed("score labels"):
         return score(out / "labels", out / "truth" / "labels.parquet", quiet=quiet).as_is
 

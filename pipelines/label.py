@@ -9,7 +9,7 @@ from configs.contracts import InputError
 if TYPE_CHECKING:
     from pipelines.labelling.tally import Tally
 
-SHARD_SIZE = 5_000
+SHARD_SIZE = 2_500
 
 
 def label(

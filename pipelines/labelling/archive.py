@@ -1,5 +1,6 @@
 """A whole archive, shard by shard: what is finished stays, the rest is placed on workers."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
@@ -35,11 +36,11 @@ def label_archive(
     before = _stamp(archive)
     parts = Parts(work.out)
     cuts = cut(records, shard_size)
-    few = list(islice(cuts, 2))
-    workers = workers or (usable_cores() if len(few) > 1 else 1)
+    cuts, several = _peeked(cuts)
+    workers = workers or (usable_cores() if several else 1)
     run = _Run(work, parts, None if quiet else Extent(archive))
     with metered("labelling", quiet=quiet) as meter:
-        shards = run.shards(chain(few, cuts))
+        shards = run.shards(cuts)
         for tally in map_shards(work, shards, workers=workers, scheduler=scheduler):
             run.add(tally)
             if meter is not None:
@@ -81,6 +82,13 @@ class _Run:
         """Take a shard that was just done into the counts."""
         self.total += tally
         self.new += tally.read
+
+
+def _peeked(cuts: Iterator[Cut]) -> tuple[Iterator[Cut], bool]:
+    """The same shards, and whether there are several; none is held when it was handed on."""
+    first = deque(islice(cuts, 2))
+    several = len(first) > 1
+    return chain((first.popleft() for _ in range(len(first))), cuts), several
 
 
 def _stamp(archive: Path) -> list[tuple[str, int, int]]:

@@ -17,6 +17,7 @@ class Text(NamedTuple):
     id: str
     text: str
     place: str
+    addendum_at: int | None
 
 
 @dataclass(slots=True)
@@ -40,7 +41,7 @@ def cut(records: Iterable[Report | Rejected], size: int) -> Iterator[Cut]:
         if isinstance(record, Rejected):
             current.rejected.append(record)
         else:
-            current.texts.append(Text(record.id, record.text, record.place))
+            current.texts.append(Text(record.id, record.text, record.place, record.addendum_at))
             current.place = record.place
             chars += len(record.text)
         if len(current) >= size or chars >= MAX_SHARD_CHARS:

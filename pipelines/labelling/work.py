@@ -1,7 +1,7 @@
 """One shard of reports to its tables, counts and part files; it runs in worker processes."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -54,7 +54,7 @@ class LabelWork:
         facts: list[Fact] = []
         counts, contradicted = [], 0
         for record in records:
-            read = self.read(labeler, record.text)
+            read = _read(labeler, record)
             labels = labeler.binary(read.labels) if self.binary else read.labels
             values.append(tuple(labels.values()))
             facts += read.facts
@@ -67,10 +67,6 @@ class LabelWork:
             _table(fact_ids, facts, tables.FACTS),
             contradicted,
         )
-
-    def read(self, labeler: "Labeler", text: str) -> "ReportLabels":
-        """Label one report."""
-        return labeler.label(text)
 
     def seconds(self, records: Sequence[Text]) -> float:
         """A deadline that only a hanging report misses."""
@@ -114,6 +110,20 @@ def _load_labeler(convention: str, overlay: Path | None, rules: str) -> "Labeler
     labeler = load_labeler(convention, overlay)
     gc.disable()  # labelling makes no cycles, and looking for some takes half as long again
     return labeler
+
+
+def _read(labeler: "Labeler", record: Text) -> "ReportLabels":
+    """A report's labels and facts; of its labels, an addendum overrides those it speaks of."""
+    whole = labeler.label(record.text)
+    if record.addendum_at is None:
+        return whole
+    first = labeler.label(record.text[: record.addendum_at]).labels
+    later = labeler.label(record.text[record.addendum_at :]).labels
+    named = {name: value for name, value in later.items() if value is not None}
+    changed = tuple(name for name in named if first[name] not in (None, named[name]))
+    return replace(
+        whole, labels={**first, **named}, contradictions=(*whole.contradictions, *changed)
+    )
 
 
 def _table(ids: pa.Array, rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:

@@ -62,7 +62,11 @@ def _local_cluster(workers: int) -> Iterator[Any]:
         },
     }
     with (
-        _environment(PYTHONSAFEPATH="1", DASK_LOGGING__DISTRIBUTED="critical"),
+        _environment(
+            PYTHONSAFEPATH="1",
+            DASK_LOGGING__DISTRIBUTED="critical",
+            MALLOC_TRIM_THRESHOLD_="65536",
+        ),
         SpecCluster(
             scheduler={"cls": Scheduler, "options": options},
             workers=dict.fromkeys(range(workers), worker),

@@ -168,6 +168,21 @@ def test_two_workers_give_the_same_bytes_as_one(tmp_path: Path) -> None:
     assert found[0] == found[1]
 
 
+def test_an_addendum_overrides_only_what_it_names(tmp_path: Path) -> None:
+    first = "No pleural effusion. Emphysema is seen. No consolidation."
+    reports = tmp_path / "a.csv"
+    reports.write_text(
+        "report_id,report_text,status\n"
+        f"1,{first},final\n1,There is a small pleural effusion after all.,addendum\n"
+    )
+    done = label(reports, out=tmp_path / "out", status_column="status", quiet=True)
+    (row,) = read(tmp_path / "out" / "labels.parquet")
+    assert (row["Pleural effusion"], row["Emphysema"], row["Consolidation"]) == (1, 1, 0)
+    assert row["Bronchiectasis"] is None
+    assert done.tally.contradicted == 1
+    assert done.tally.reasons == {"JOINED": 1}
+
+
 def test_an_output_folder_inside_the_archive_is_refused(tmp_path: Path) -> None:
     (tmp_path / "1.txt").write_text(EFFUSION)
     with pytest.raises(InputError, match="lies inside the archive"):
