@@ -65,6 +65,9 @@ class TrainConfig(_Section):
     network: Literal["additive", "resnet3d", "ctnet83", "axialnet"] = "additive"
     size: str | None = None
     """Width and depth of the network by name; default: the profile's."""
+    start: str | None = None
+    """A file of weights that the trunk starts from: a stock ResNet's state dict (`size: video`, or
+    a network over slices), or an earlier bundle's weights.safetensors. Default: fresh weights."""
     epochs: Count = 30
     max_minutes: Positive | None = None
     """Ends the schedule early by the clock; runs that hit it are not repeatable bit by bit."""

@@ -23,9 +23,10 @@ from configs.training import TrainConfig
 from model.classifier import Classifier
 from model.data import OneVolumePerScan, Part, ReadVolume, Volumes
 from model.losses import targets_of
-from model.networks import build_network
+from model.networks import build_network, channels_last
 from model.networks.additive import AdditiveNetwork
 from model.networks.sizes import Size, size_of
+from model.networks.start import load_start
 from model.ridge import fit_regional
 
 
@@ -89,7 +90,9 @@ def fit(
     n_labels = train.values_nl.shape[1]
     size = size_of(config.network, config.size or profile.name)
     network = build_network(config.network, profile, n_labels, size)
-    network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    if config.start is not None:
+        load_start(network, Path(config.start))
+    network = channels_last(network)
     targets = targets_of(train.values_nl, config.labels)
     train_volumes = Volumes(train.volume_ids, read, in_memory=config.in_memory)
     validation_volumes = Volumes(validation.volume_ids, read, in_memory=config.in_memory)

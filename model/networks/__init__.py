@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import torch
 from torch import nn
 
 from configs.contracts import InputError
@@ -43,3 +44,16 @@ def build_network(
             "for this network size; change the grid or `size:`"
         )
     return NETWORKS[name](profile.grid_zyx, size, n_labels)
+
+
+def channels_last(network: nn.Module) -> nn.Module:
+    """The same network with every kernel in channels-last memory, which convolves faster.
+
+    `network.to(memory_format=...)` knows one number of dimensions at a time.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv3d):
+            module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        elif isinstance(module, nn.Conv2d):
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network

@@ -6,11 +6,15 @@ from safetensors.torch import save_file
 from torch import nn
 
 from configs.contracts import InputError
+from configs.training import TrainConfig
+from model.data import Part
 from model.networks import build_network
 from model.networks.sizes import Size, size_of
 from model.networks.start import load_start
 from model.networks.stock import StockResNet
+from model.training import fit
 from tests.model.archive import PROFILE
+from tests.model.phantom import make_chests
 
 WIDTHS = (8, 16, 32, 64)
 FLAT = Size("stock", 8, WIDTHS, (2, 2, 2, 2), (2, 2, 2, 2), input_channels=3, regions=0)
@@ -134,3 +138,29 @@ def test_only_named_tensors_are_read(tmp_path: Path, content: str, capsys):
     with pytest.raises(InputError, match="no such file"):
         load_start(network_of("ctnet83", FLAT), tmp_path / "none.pt")
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", ["axialnet", "ctnet83"])
+def test_fit_trains_a_slice_network_from_a_start(tmp_path: Path, name: str):
+    hu, values = make_chests(24)
+    ids = [str(i) for i in range(24)]
+    before = build_network(name, PROFILE, 4, size_of(name, "tiny"))
+    save_file(before.state_dict(), tmp_path / "weights.safetensors")
+    config = TrainConfig(
+        network=name,
+        start=str(tmp_path / "weights.safetensors"),
+        epochs=1,
+        batch_size=8,
+        learning_rate=1e-9,
+        threads=1,
+    )
+    fitted = fit(
+        config,
+        PROFILE,
+        Part(ids[:12], ids[:12], ids[:12], values[:12]),
+        Part(ids[12:], ids[12:], ids[12:], values[12:]),
+        lambda i: hu[int(i)],
+        resume_file=tmp_path / "resume.ckpt",
+    )
+    started = before.get_submodule("trunk").stock.conv1.weight
+    assert torch.allclose(fitted.network.get_submodule("trunk").stock.conv1.weight, started)
