@@ -36,6 +36,10 @@ _MAX_BYTES = 64_000_000
 _MAX_DEPTH = 32
 _MAX_CHARS = 4_000_000
 _MOJIBAKE = re.compile("[\x1b\x80-\x9f\ufffd]")
+_LATIN_LETTERS = re.compile("[À-ÖØ-öø-ÿ]")
+_ASIAN = frozenset({"", "ISO_IR 6", *(f"ISO 2022 IR {n}" for n in (6, 13, 58, 87, 149, 159))})
+"""Character sets without accented Latin letters."""
+_GB2312 = "\x1b$)A"  # pydicom leaves this escape in the text
 
 
 class _RefusedError(Exception):
@@ -83,7 +87,7 @@ def _document(path: Path) -> Dataset | None:
 
 
 def _report(document: Dataset, place: str) -> Report:
-    reader = _ContentReader(_charset(document))
+    reader = _ContentReader(_charsets(document))
     report_id = reader.string(document, "AccessionNumber") or _requested(reader, document)
     exam = [reader.string(document, "StudyDescription"), reader.name(document)]
     for sequence in ("ProcedureCodeSequence", "PerformedProcedureCodeSequence"):
@@ -132,21 +136,22 @@ def _time(document: Dataset) -> float | None:
     return max(known) if known else seconds_of(written)
 
 
-def _charset(document: Dataset) -> bool:
-    """Whether characters beyond ASCII are declared. Raises for a character set nobody knows."""
+def _charsets(document: Dataset) -> frozenset[str]:
+    """The declared character sets. Raises for one that nobody knows."""
     element = document.get("SpecificCharacterSet") or ""
     names = [element] if isinstance(element, str) else list(element)
     for name in names:
         if str(name).replace("ISO IR", "ISO_IR") not in python_encoding:
             raise _RefusedError(RecordReason.CHARSET, "a character set that is not known")
-    return any(names)
+    return frozenset(map(str, names))
 
 
 class _ContentReader:
     """Collects the lines of a content tree."""
 
-    def __init__(self, declared: bool) -> None:
-        self._declared = declared
+    def __init__(self, charsets: frozenset[str]) -> None:
+        self._has_more_than_ascii = any(charsets)
+        self._has_latin_letters = not charsets <= _ASIAN
         self._lines: list[str] = []
         self._chars = 0
 
@@ -155,10 +160,16 @@ class _ContentReader:
 
     def string(self, item: Dataset, keyword: str) -> str:
         """An element's text. Raises where its bytes do not fit the declared character set."""
-        text = str(item.get(keyword) or "").strip()
+        text = str(item.get(keyword) or "").replace(_GB2312, "").strip()
         if text.isascii() and "\x1b" not in text:
             return text
-        if not self._declared or _MOJIBAKE.search(text) or _is_utf8_as_latin(text):
+        is_wrong = (
+            not self._has_more_than_ascii
+            or _MOJIBAKE.search(text)
+            or (_LATIN_LETTERS.search(text) and not self._has_latin_letters)
+            or _is_utf8_as_latin(text)
+        )
+        if is_wrong:
             detail = "bytes that are not of its character set (SpecificCharacterSet)"
             raise _RefusedError(RecordReason.CHARSET, detail)
         return text

@@ -113,7 +113,7 @@ class _Plan:
             self.fates[note.number] = (
                 (RecordReason.DUPLICATE_ID, "identifier seen before, same text")
                 if known
-                else (RecordReason.JOINED, "appended to its report")
+                else (RecordReason.JOINED, "part of its report now")
             )
         if kept:
             self.parts[base.number] = (base.number, *kept.values())

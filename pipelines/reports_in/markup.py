@@ -11,8 +11,8 @@ from html.parser import HTMLParser
 
 from striprtf.striprtf import rtf_to_text
 
-_RTF = re.compile(r"\s*\{\\rtf\d?[\\{} \r\n]")
-_RTF_DOCUMENTS = re.compile(r"(?=\{\\rtf\d?[\\{} \r\n])")
+_RTF = re.compile(r"\{\\rtf\d?[\\{} \r\n]")
+_RTF_MARKS = re.compile(r"\\[\s\S]|[{}]")
 _CODEPAGE = re.compile(r"\\ansicpg(\d{1,5})")
 _BRACE = re.compile(r"[{}]")
 _LONGEST_RTF = 4_000_000
@@ -41,7 +41,7 @@ def plain(text: str) -> str:
     Raises ValueError for RTF that cannot be read.
     """
     if "\\" in text:
-        if _RTF.match(text):
+        if _RTF.search(text):
             return _without_rtf(text)
         text = _without_escapes(text)
     if "_x00" in text:
@@ -62,14 +62,26 @@ def _is_html(text: str) -> bool:
 
 
 def _without_rtf(text: str) -> str:
-    """The text of one RTF document, or of several one after the other."""
-    documents = _RTF_DOCUMENTS.split(text)
-    return "\n".join(part for part in map(_rtf_document, documents) if part.strip()).strip()
+    """The text with each RTF document inside it replaced by what that says."""
+    parts, position = [], 0
+    while start := _RTF.search(text, position):
+        end = _end_of_group(text, start.start())
+        parts += [plain(text[position : start.start()]), _rtf_document(text[start.start() : end])]
+        position = end
+    parts.append(plain(text[position:].rstrip("\0")))
+    return "\n".join(part.strip() for part in parts if part.strip())
+
+
+def _end_of_group(text: str, start: int) -> int:
+    depth = 0
+    for mark in _RTF_MARKS.finditer(text, start):
+        depth += {"{": 1, "}": -1}.get(mark[0], 0)
+        if depth == 0 and mark[0] == "}":
+            return mark.end()
+    return len(text)
 
 
 def _rtf_document(source: str) -> str:
-    if not source.strip():
-        return ""
     if len(source) > _LONGEST_RTF or _BINARY.search(source) or not _font_table_is_small(source):
         raise ValueError("RTF with binary data, or far too long")
     codepage = _CODEPAGE.search(source)
