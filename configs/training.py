@@ -1,15 +1,12 @@
-"""A training recipe, as the user writes it in configs/train/*.yaml."""
+"""A training recipe: the typed, documented form of configs/train/*.yaml."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from configs.contracts import InputError
 from configs.yaml_file import load_yaml
-
-RECIPES = Path(__file__).parent / "train"
-"""The recipes that come with chestct."""
 
 RECIPES = Path(__file__).parent / "train"
 """The recipes that come with the package, one YAML file each."""
@@ -18,6 +15,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
 
 
 class _Section(BaseModel):
@@ -27,12 +25,16 @@ class _Section(BaseModel):
 class LabelPolicy(_Section):
     """What a label that is neither 1 nor 0 teaches. A weight of 0 leaves it out of the loss."""
 
-    blank_weight: Share = 1.0
-    """Weight of a label the report does not mention, taken as absent."""
+    blank_weight: Share | None = None
+    """Weight of a label the report does not mention, taken as absent. None: one of .5, .75 and 1,
+    by the validation AUROC of the regional reading; 1 for a network that has none."""
     uncertain_weight: Share = 0.0
     """Weight of an uncertain label."""
     uncertain_target: Share = 0.5
     """What an uncertain label is taken as, where its weight is not 0."""
+    soft_labels: Literal["fill", "replace"] = "fill"
+    """Where soft labels count: `fill` where the label is blank or uncertain, `replace` wherever
+    there is one. The target is their probability, the weight their confidence."""
 
 
 class Augmentation(_Section):
@@ -43,6 +45,8 @@ class Augmentation(_Section):
     """Zoom by 1 ± scale, drawn per axis."""
     shift: Share = 0.06
     """Move by up to this share of the grid, along each axis."""
+    elastic: Annotated[float, Field(ge=0, le=0.05)] = 0.0
+    """Bend by up to this share of the grid, smoothly between 4x4x4 points."""
     flip_left_right: Share = 0.0
     """How often left and right are swapped; keep 0 where a label has a side."""
     hu_shift: NotNegative = 15.0
@@ -53,8 +57,16 @@ class Augmentation(_Section):
     """Largest standard deviation of added noise."""
     blur: Share = 0.2
     """How often a volume is smoothed over neighbouring voxels, as a softer kernel would."""
+    sharpen: Share = 0.0
+    """How often it is sharpened instead, as a harder kernel would."""
     thick_slices: Share = 0.1
     """How often pairs of slices are averaged."""
+
+    @model_validator(mode="after")
+    def _one_kernel(self) -> Self:
+        if self.blur + self.sharpen > 1:
+            raise ValueError("blur and sharpen together exceed 1: a volume has one kernel")
+        return self
 
 
 class TrainConfig(_Section):
@@ -65,14 +77,18 @@ class TrainConfig(_Section):
     network: Literal["additive", "resnet3d", "ctnet83", "axialnet"] = "additive"
     size: str | None = None
     """Width and depth of the network by name; default: the profile's."""
-    start: str | None = None
-    """A file of weights that the trunk starts from: a stock ResNet's state dict (`size: video`, or
-    a network over slices), or an earlier bundle's weights.safetensors. Default: fresh weights."""
+    norm: Literal["batch", "group"] = "batch"
+    """Normalisation. Over several processes batch norm is synchronised, which needs GPUs."""
+    start_weights: str | None = None
+    """A file of stock ResNet weights to start the trunk from (safetensors, or a state dict)."""
+    seeds: tuple[Seed, ...] = (0,)
+    """One network a seed, all in one bundle: its logits and maps are their averages."""
+
     epochs: Count = 30
     max_minutes: Positive | None = None
     """Ends the schedule early by the clock; runs that hit it are not repeatable bit by bit."""
     batch_size: Annotated[int, Field(ge=2)] = 16
-    """Scans a step; batch norm needs two."""
+    """Scans a step, over all devices together; batch norm needs two."""
     learning_rate: Positive = 2e-3
     weight_decay: NotNegative = 0.05
     warmup: Share = 0.1
@@ -89,19 +105,57 @@ class TrainConfig(_Section):
     few dozen validation scans the highest of many is mostly luck."""
     validate_every: Count = 1
     """Epochs between validations; the last epoch is always validated."""
-    bf16: bool = True
-    """Mixed precision in bfloat16; evidence and loss stay float32."""
     labels: LabelPolicy = LabelPolicy()
     augmentation: Augmentation = Augmentation()
-    seed: Annotated[int, Field(ge=0)] = 0
+    on_nan: Literal["stop", "skip"] = "stop"
+    """At a loss or gradient that is not a number: stop, or skip that step and stop at a second
+    one in a row. The message names volume, label or layer either way."""
+
+    checkpoint_steps: Count | None = None
+    """Steps after which the run's state is written, beside every end of an epoch."""
+    checkpoint_minutes: Positive = 15.0
+    """Minutes after which it is written at the latest."""
+    logger: Literal["csv", "tensorboard", "mlflow", "wandb"] = "csv"
+    """Where figures go besides history.csv, which is always written."""
+
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    devices: Count | Literal["auto"] = 1
+    """Processes on each machine, one a device. Under torchrun or srun theirs count."""
+    nodes: Count = 1
+    """Machines. Under torchrun or srun theirs count."""
+    bf16: bool = True
+    """Mixed precision in bfloat16; evidence and loss stay float32."""
+    channels_last: bool = True
+    """Keep weights and activations channel by channel of each voxel."""
+    compile: bool = False
+    """Compile the network with torch.compile: slow to start, faster steps on a GPU."""
+    gradient_checkpointing: bool = False
+    """Compute activations again on the way back: about a third slower, much less memory."""
     threads: Count | None = None
     """CPU threads of one process; default: PyTorch's choice."""
     workers: Annotated[int, Field(ge=0)] = 0
-    """Processes that read the store; 0 reads in the training process."""
+    """Processes that read the store, for each device; 0 reads in the training process."""
     in_memory: bool = True
     """Read every volume once and keep it in memory (tiny: 0.5 MiB a volume)."""
-    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
-    devices: Count = 1
+
+    @model_validator(mode="after")
+    def _no_contradictions(self) -> Self:
+        if not self.seeds or len(set(self.seeds)) != len(self.seeds):
+            raise ValueError("seeds: name at least one, and each once")
+        if self.in_memory and self.workers:
+            raise ValueError(
+                "in_memory and workers contradict each other: each worker would keep a copy; "
+                "set in_memory: false or workers: 0"
+            )
+        if self.compile and self.gradient_checkpointing:
+            raise ValueError("compile and gradient_checkpointing cannot be combined; set one")
+        several = self.nodes > 1 or (self.devices != "auto" and self.devices > 1)
+        if several and self.accelerator == "cpu" and self.norm == "batch":
+            raise ValueError(
+                "norm: batch over several CPU processes is impossible (synchronised batch norm "
+                "needs GPUs); set norm: group or devices: 1"
+            )
+        return self
 
 
 def load_train(path: Path, overrides: dict[str, Any] | None = None) -> TrainConfig:
@@ -124,4 +178,6 @@ def load_train(path: Path, overrides: dict[str, Any] | None = None) -> TrainConf
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(step) for step in first["loc"])
-        raise InputError(f"{place}: {first['msg']} (override of {path})") from None
+        message = first["msg"].removeprefix("Value error, ")
+        told = f"{place}: {message}" if place else message
+        raise InputError(f"{told} (override of {path})") from None

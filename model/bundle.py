@@ -21,13 +21,14 @@ from configs.contracts import InputError
 from configs.profile import Profile
 from model.calibration import Calibration
 from model.card import ModelCard
+from model.ensemble import as_one
 from model.evidence import map_affine
 from model.networks import build_network
 from model.networks.sizes import Size
 from model.volumes.preprocess import PREPROCESS_VERSION, PreparedVolume
 from model.volumes.volume import Affine, HuArray
 
-BUNDLE_FORMAT = 1
+BUNDLE_FORMAT = 2
 
 _JSON, _WEIGHTS = "bundle.json", "weights.safetensors"
 
@@ -48,11 +49,23 @@ class Prediction:
     bias_l: NDArray[np.float32] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One of the networks that a bundle averages."""
+
+    seed: int = 0
+    macro_auroc: float | None = None
+    """On validation, alone."""
+    epoch: int | None = None
+    """That was kept, from 1; 0 is the start."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Bundle:
     """A trained network with its preprocessing, labels, calibration and model card.
 
-    `labels` are `convention:label`, in the order of every per-label array.
+    `labels` are `convention:label`, in the order of every per-label array. `network` is one
+    network, or the average of those of several seeds (`members`).
     """
 
     profile: Profile
@@ -62,6 +75,8 @@ class Bundle:
     calibrations: tuple[Calibration, ...]
     card: ModelCard
     network: nn.Module = field(repr=False)
+    members: tuple[Member, ...] = (Member(),)
+    """The networks that `network` averages."""
 
     def __post_init__(self) -> None:
         if len(set(self.labels)) != len(self.labels) or len(self.labels) != len(self.calibrations):
@@ -130,6 +145,7 @@ class _NetworkEntry(BaseModel):
 
     name: str
     size: Size
+    members: Annotated[list[Member], Field(min_length=1, max_length=64)]
 
 
 class _BundleFile(BaseModel):
@@ -137,7 +153,7 @@ class _BundleFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    format: Literal[1]
+    format: Literal[2]
     preprocess_version: int
     profile: Profile
     network: _NetworkEntry
@@ -163,7 +179,11 @@ def save(path: Path, bundle: Bundle) -> None:
         "format": BUNDLE_FORMAT,
         "preprocess_version": PREPROCESS_VERSION,
         "profile": bundle.profile.model_dump(mode="json"),
-        "network": {"name": bundle.network_name, "size": asdict(bundle.size)},
+        "network": {
+            "name": bundle.network_name,
+            "size": asdict(bundle.size),
+            "members": [asdict(member) for member in bundle.members],
+        },
         "labels": entries,
         "weights_sha256": files.sha256_of(path / _WEIGHTS),
         "card": bundle.card.model_dump(mode="json"),
@@ -182,8 +202,12 @@ def load(path: Path) -> Bundle:
     content = _parse(path / _JSON, files.read_json(path / _JSON))
     labels = tuple(entry.label for entry in content.labels)
     weights = _read_weights(path / _WEIGHTS, content.weights_sha256, labels)
-    network = build_network(
-        content.network.name, content.profile, len(labels), content.network.size
+    described = content.network
+    network = as_one(
+        [
+            build_network(described.name, content.profile, len(labels), described.size)
+            for _ in described.members
+        ]
     )
     try:
         network.load_state_dict(weights)
@@ -193,12 +217,13 @@ def load(path: Path) -> Bundle:
         ) from None
     return Bundle(
         content.profile,
-        content.network.name,
-        content.network.size,
+        described.name,
+        described.size,
         labels,
         tuple(entry.calibration for entry in content.labels),
         content.card,
         network.eval(),
+        tuple(described.members),
     )
 
 

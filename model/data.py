@@ -1,7 +1,7 @@
-"""A cohort as arrays: who is in which split, what its reports state, and batches of its volumes."""
+"""A cohort as arrays: who is in which split, what its reports state, and its volumes."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +9,17 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from configs import files, tables
 from configs.contracts import InputError, Split
-from model.losses import BLANK
+from model.losses import BLANK, SoftValues
 from model.volumes.store import Store
 from model.volumes.volume import HuArray
 
 ReadVolume = Callable[[str], HuArray]
+
+_SOFT_COLUMNS = ("report_id", "label", "probability", "confidence")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,9 +31,34 @@ class Part:
     patient_ids: list[str]
     values_nl: NDArray[np.int8]
     """1, 0, -1 (uncertain) or `losses.BLANK`."""
+    soft: SoftValues | None = None
+    """What another reader of the same reports says."""
 
     def __len__(self) -> int:
         return len(self.volume_ids)
+
+    def rows(self, rows: Sequence[int]) -> "Part":
+        """Some of its volumes."""
+        chosen = list(rows)
+        return Part(
+            [self.volume_ids[row] for row in chosen],
+            [self.scan_ids[row] for row in chosen],
+            [self.patient_ids[row] for row in chosen],
+            self.values_nl[chosen],
+            self.soft
+            and SoftValues(self.soft.probability_nl[chosen], self.soft.confidence_nl[chosen]),
+        )
+
+    def labels(self, chosen: Sequence[int]) -> "Part":
+        """Some of its labels."""
+        columns = list(chosen)
+        soft = self.soft
+        return replace(
+            self,
+            values_nl=self.values_nl[:, columns],
+            soft=soft
+            and SoftValues(soft.probability_nl[:, columns], soft.confidence_nl[:, columns]),
+        )
 
 
 def read_labels(path: Path) -> pd.DataFrame:
@@ -55,11 +82,46 @@ def read_labels(path: Path) -> pd.DataFrame:
     return codes
 
 
-def read_parts(cohort: Path, labels: pd.DataFrame, store: Store) -> dict[Split, Part]:
-    """Every split of a cohort with its labels.
+def read_soft_labels(path: Path, labels: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Probabilities and confidences as frames of the shape of `labels`, NaN where there are none.
+
+    `path` is soft_labels.parquet, or the folder it lies in: report_id, label, probability,
+    confidence, a row each. Raises InputError for figures outside [0, 1], a pair that stands twice,
+    and a table that has none of the labels.
+    """
+    table = files.finished_table(path, "soft_labels.parquet")
+    frame = files.read_table(table, list(_SOFT_COLUMNS)).to_pandas()
+    for column in ("probability", "confidence"):
+        wrong = ~frame[column].between(0, 1)
+        if wrong.any():
+            row = int(wrong.to_numpy().argmax()) + 1
+            raise InputError(f"{table}: row {row}: {column} is not between 0 and 1")
+    if frame.duplicated(["report_id", "label"]).any():
+        raise InputError(f"{table}: a report's label stands in two rows; keep one")
+    if not frame["label"].isin(labels.columns).any():
+        raise InputError(
+            f"{table}: none of its labels is taught; it has "
+            f"{', '.join(sorted(frame['label'].unique())[:8])}"
+        )
+    spread = frame.pivot_table(["probability", "confidence"], "report_id", "label")
+    spread = spread.reindex(index=labels.index)
+    probability, confidence = (
+        spread[name].reindex(columns=labels.columns).astype("float32")
+        for name in ("probability", "confidence")
+    )
+    return probability, confidence
+
+
+def read_parts(
+    cohort: Path,
+    labels: pd.DataFrame,
+    store: Store,
+    soft: tuple[pd.DataFrame, pd.DataFrame] | None = None,
+) -> dict[Split, Part]:
+    """Every split of a cohort with its labels, and its soft labels where there are any.
 
     `cohort` is the table or the output folder of `chestct cohort`. Raises InputError when a volume
-    or a report is missing, or when a patient, or identical pixels, stand in two splits.
+    or a report is missing, or when a patient, a scan, or identical pixels stand in two splits.
     """
     path = files.finished_table(cohort, "cohort.parquet")
     frame = files.read_table(path, tables.COHORT.names).to_pandas()
@@ -73,23 +135,43 @@ def read_parts(cohort: Path, labels: pd.DataFrame, store: Store) -> dict[Split, 
     absent = ~frame["volume_id"].isin(manifest.index)
     if absent.any():
         raise InputError(f"{path}: {int(absent.sum())} volumes are not in the store {store.path}")
-    _refuse_leaks(path, frame.assign(pixels=frame["volume_id"].map(manifest["array_sha256"])))
-    return {
-        split: Part(
-            list(rows["volume_id"]),
-            list(rows["scan_id"]),
-            list(rows["patient_id"]),
-            labels.loc[rows["report_id"]].to_numpy(np.int8),
-        )
-        for split in Split
-        for rows in (frame[frame["split"] == split.value],)
-    }
+    if frame["volume_id"].duplicated().any():
+        raise InputError(f"{path}: a volume stands in two rows; keep one")
+    stored = manifest.loc[frame["volume_id"]]
+    _refuse_leaks(
+        path,
+        frame.assign(
+            stored_patient=stored["patient_id"].to_numpy(),
+            stored_scan=stored["scan_id"].to_numpy(),
+            pixels=stored["array_sha256"].to_numpy(),
+        ),
+    )
+    return {split: _part(frame[frame["split"] == split.value], labels, soft) for split in Split}
+
+
+def _part(
+    rows: pd.DataFrame, labels: pd.DataFrame, soft: tuple[pd.DataFrame, pd.DataFrame] | None
+) -> Part:
+    reports = rows["report_id"]
+    return Part(
+        list(rows["volume_id"]),
+        list(rows["scan_id"]),
+        list(rows["patient_id"]),
+        labels.loc[reports].to_numpy(np.int8),
+        soft and SoftValues(*(frame.loc[reports].to_numpy(np.float32) for frame in soft)),
+    )
 
 
 def _refuse_leaks(path: Path, frame: pd.DataFrame) -> None:
+    """A patient, a scan (through any of its reconstructions) or pixels in two splits.
+
+    By the cohort's word and by the store's: a table that was edited may name others.
+    """
     for column, what in {
         "patient_id": "a patient stands",
+        "stored_patient": "a patient stands",
         "scan_id": "a scan stands",
+        "stored_scan": "a scan stands",
         "pixels": "identical volumes stand",
     }.items():
         splits = frame.groupby(column)["split"].nunique()
@@ -101,10 +183,20 @@ def _refuse_leaks(path: Path, frame: pd.DataFrame) -> None:
 
 
 class Volumes(Dataset[tuple[Tensor, int]]):
-    """A part's volumes as int16 tensors with their row; read once where `in_memory`."""
+    """A part's volumes as int16 tensors with their row; read once where `in_memory`.
 
-    def __init__(self, volume_ids: list[str], read: ReadVolume, *, in_memory: bool) -> None:
-        self._ids, self._read = volume_ids, read
+    Raises InputError, naming the volume, for one that is not of the grid or holds what is no HU.
+    """
+
+    def __init__(
+        self,
+        volume_ids: list[str],
+        read: ReadVolume,
+        grid_zyx: tuple[int, int, int],
+        *,
+        in_memory: bool,
+    ) -> None:
+        self._ids, self._read, self._grid_zyx = volume_ids, read, grid_zyx
         self._kept: list[Tensor | None] = [None] * len(volume_ids)
         self._in_memory = in_memory
 
@@ -115,34 +207,21 @@ class Volumes(Dataset[tuple[Tensor, int]]):
         """The volume (z, y, x) and its row."""
         kept = self._kept[row]
         if kept is None:
-            kept = torch.from_numpy(np.array(self._read(self._ids[row]), dtype=np.int16))
+            kept = self._checked(self._ids[row])
             if self._in_memory:
                 self._kept[row] = kept
         return kept, row
 
-
-class OneVolumePerScan(Sampler[int]):
-    """Each epoch shows every scan once, through one of its volumes, in an order of its own.
-
-    The order depends on the seed and the epoch alone, so a resumed run sees the same.
-    """
-
-    def __init__(self, scan_ids: list[str], seed: int) -> None:
-        _, scan_n = np.unique(np.asarray(scan_ids), return_inverse=True)
-        self._rows = [np.flatnonzero(scan_n == scan) for scan in range(int(scan_n.max()) + 1)]
-        self._seed, self._epoch = seed, 0
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order comes next."""
-        self._epoch = epoch
-
-    def __iter__(self) -> Iterator[int]:
-        random = np.random.default_rng((self._seed, self._epoch))
-        for scan in random.permutation(len(self._rows)):
-            yield int(random.choice(self._rows[scan]))
+    def _checked(self, volume_id: str) -> Tensor:
+        hu_zyx = np.asarray(self._read(volume_id))
+        if hu_zyx.shape != self._grid_zyx:
+            raise InputError(
+                f"volume {volume_id}: {hu_zyx.shape} voxels, the profile has {self._grid_zyx}; "
+                "prepare the scans again"
+            )
+        if not np.isfinite(hu_zyx).all():
+            raise InputError(f"volume {volume_id}: holds NaN or infinity; prepare the scans again")
+        return torch.from_numpy(hu_zyx.astype(np.int16))
 
 
 def mean_by_scan(

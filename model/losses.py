@@ -15,7 +15,15 @@ BLANK = -2
 """How a blank label stands in an integer array."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class SoftValues:
+    """What another reader gives a report's labels; NaN where it gave none."""
+
+    probability_nl: NDArray[np.float32]
+    confidence_nl: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Targets:
     """What is taught: `target_nl` in [0, 1] and `weight_nl` in [0, 1], 0 where nothing is known."""
 
@@ -23,8 +31,13 @@ class Targets:
     weight_nl: NDArray[np.float32]
 
 
-def targets_of(values_nl: NDArray[np.int8], policy: LabelPolicy) -> Targets:
-    """Label values (1, 0, -1, BLANK) under a policy.
+def targets_of(
+    values_nl: NDArray[np.int8], policy: LabelPolicy, soft: SoftValues | None = None
+) -> Targets:
+    """Label values (1, 0, -1, BLANK) under a policy; an open `blank_weight` counts as 1.
+
+    Soft labels take the place of blanks and uncertain values, or of all: their probability is the
+    target, their confidence the weight.
 
     >>> taught = targets_of(np.array([[1, 0, -1, BLANK]], dtype=np.int8), LabelPolicy())
     >>> taught.target_nl.tolist(), taught.weight_nl.tolist()
@@ -35,8 +48,23 @@ def targets_of(values_nl: NDArray[np.int8], policy: LabelPolicy) -> Targets:
     target[uncertain] = policy.uncertain_target
     weight = np.ones_like(target)
     weight[uncertain] = policy.uncertain_weight
-    weight[blank] = policy.blank_weight
+    weight[blank] = 1.0 if policy.blank_weight is None else policy.blank_weight
+    if soft is not None:
+        taken = np.isfinite(soft.probability_nl)
+        if policy.soft_labels == "fill":
+            taken &= uncertain | blank
+        target[taken] = soft.probability_nl[taken]
+        weight[taken] = soft.confidence_nl[taken]
     return Targets(target, weight)
+
+
+def known_values(values_nl: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Values to choose and to measure by: blank is absent, uncertain stays out.
+
+    >>> known_values(np.array([[1, 0, -1, BLANK]], dtype=np.int8)).tolist()
+    [[1, 0, -1, 0]]
+    """
+    return np.where(values_nl == BLANK, 0, values_nl).astype(np.int8)
 
 
 def positive_weights(targets: Targets, largest: float) -> NDArray[np.float32]:
@@ -47,14 +75,14 @@ def positive_weights(targets: Targets, largest: float) -> NDArray[np.float32]:
     return np.asarray(np.clip(ratio, 1, largest), dtype=np.float32)
 
 
-def masked_bce(
+def summed_bce(
     logits_bl: Tensor,
     target_bl: Tensor,
     weight_bl: Tensor,
     positive_weight_l: Tensor,
     smoothing: float = 0.0,
 ) -> Tensor:
-    """Weighted binary cross-entropy, averaged over the weight of what is known.
+    """Weighted binary cross-entropy, summed over what is known.
 
     `smoothing` moves every target that far towards 1/2.
     """
@@ -62,7 +90,19 @@ def masked_bce(
     loss_bl = functional.binary_cross_entropy_with_logits(
         logits_bl.float(), softened, pos_weight=positive_weight_l, reduction="none"
     )
-    return (loss_bl * weight_bl).sum() / weight_bl.sum().clamp_min(1e-9)
+    return (loss_bl * weight_bl).sum()
+
+
+def masked_bce(
+    logits_bl: Tensor,
+    target_bl: Tensor,
+    weight_bl: Tensor,
+    positive_weight_l: Tensor,
+    smoothing: float = 0.0,
+) -> Tensor:
+    """`summed_bce` as an average over the weight of what is known."""
+    total = summed_bce(logits_bl, target_bl, weight_bl, positive_weight_l, smoothing)
+    return total / weight_bl.sum().clamp_min(1e-9)
 
 
 def as_tensors(targets: Targets) -> tuple[Tensor, Tensor]:

@@ -1,29 +1,31 @@
 """`chestct train`: from a cohort, its labels and its volumes to a bundle."""
 
+import shutil
+import signal
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
 import yaml
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from configs import files
-from configs.contracts import InputError, Split
+from configs.contracts import ExitCode, InputError, RecordReason, Split, Stage
 from configs.training import TrainConfig, load_train
-from model import bundle as bundles
-from model.bundle import Bundle
-from model.calibration import fit_calibration
-from model.card import ModelCard, SplitCounts
-from model.data import Part, mean_by_scan, read_labels, read_parts
-from model.training import Epoch, Fitted, fit
-from model.volumes.store import Store
 from pipelines.running.progress import messages, results
-from pipelines.running.run import Run, package_versions
+from pipelines.running.run import Run
+
+if TYPE_CHECKING:
+    from lightning import Fabric
+
+    from model.bundle import Bundle
+    from model.training import Fitted
+    from model.volumes.store import Store
+    from pipelines.training.teaching import Teaching
+
+_RESUME = "resume"
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
 
 def train(
@@ -33,15 +35,19 @@ def train(
     store: Path,
     cohort: Path,
     out: Path,
-    convention: str = "ct_rate",
+    also_labels: list[Path] | None = None,
+    soft_labels: Path | None = None,
+    convention: str | None = None,
     override: Sequence[str] = (),
+    stage: Path | None = None,
     resume: bool = False,
     quiet: bool = False,
-) -> Bundle:
+) -> "Bundle":
     """Train a network on a cohort and write it as a bundle.
 
     The network, the calibration and the thresholds are chosen on the validation split; the test
-    split is not read.
+    split is not learnt from. A run that is killed, or told to stop by SIGTERM or SIGUSR1 (exit
+    code 75), goes on with --resume and ends with the same weights.
 
     Parameters
     ----------
@@ -55,54 +61,61 @@ def train(
         Output folder of `chestct cohort`, or its cohort.parquet.
     out
         Folder for the bundle, history.csv and run.json.
+    also_labels
+        More label tables of the same reports, each under a convention of its own.
+    soft_labels
+        soft_labels.parquet: probabilities with confidences for the same reports.
     convention
-        The labeling convention that the labels follow.
+        The labeling convention that the labels follow; default: what their run.json says.
     override
         A field of the recipe with another value, `epochs=5` or `augmentation.noise_hu=0`.
+    stage
+        A folder on each machine's own disk to copy the volumes to first.
     resume
-        Go on with an interrupted run in the same folder.
+        Go on with the run in this folder, or start it where there is none yet.
     quiet
         Print nothing.
     """
+    from model import bundle as bundles
+    from model.training import Paused
+    from model.training.devices import launch
+    from model.volumes.store import Store
+
     recipe = load_train(config, _overrides(override))
+    if resume and _finished(out):
+        return _already_finished(out, quiet=quiet)
+    fabric = launch(recipe)
+    quiet = quiet or not fabric.is_global_zero
     inputs = {"config": config, "labels": labels, "store": store, "cohort": cohort}
-    with Run("train", out, inputs, {"recipe": recipe.model_dump(mode="json")}) as run:
+    inputs |= {f"labels {i}": path for i, path in enumerate(also_labels or [], start=2)}
+    inputs |= {"soft labels": soft_labels} if soft_labels else {}
+    run = Run("train", out, inputs, {"recipe": recipe.model_dump(mode="json")})
+    with run if fabric.is_global_zero else nullcontext():
         opened = Store.open(store)
-        if opened.profile.name != recipe.profile:
-            raise InputError(
-                f"{store}: prepared for profile {opened.profile.name!r}, {config} trains "
-                f"{recipe.profile!r}; prepare again or set `profile:`"
-            )
-        table = read_labels(labels)
-        parts = read_parts(cohort, table, opened)
-        names, parts = _learnable(list(table.columns), parts, run, quiet=quiet)
+        _check_profile(opened, recipe, config)
+        tables = [labels, *(also_labels or [])]
+        teaching = _teach(fabric, tables, convention, cohort, opened, soft_labels)
+        opened, teaching = _sound(fabric, opened, teaching, stage, run, quiet=quiet)
         began = time.monotonic()
-        with _Console(quiet=quiet).shown() as console:
-            fitted = fit(
-                recipe,
-                opened.profile,
-                parts[Split.TRAIN],
-                parts[Split.VALIDATION],
-                opened.read,
-                resume_file=out / "resume.ckpt",
-                resume=resume,
-                watcher=console,
+        try:
+            fitted = _fit(fabric, recipe, teaching, opened, out, resume=resume, quiet=quiet)
+        except Paused:
+            if not quiet:
+                text = f"Asked to stop. The state is in {out / _RESUME}: --resume goes on."
+                messages.print(text, soft_wrap=True)
+            raise SystemExit(ExitCode.PAUSED) from None
+        bundle = _finish(fitted, recipe, teaching, opened, time.monotonic() - began)
+        if fabric.is_global_zero:
+            bundles.save(out, bundle)
+            run.counts.update(
+                {f"{split.value}_volumes": len(part) for split, part in teaching.parts.items()}
             )
-        seconds = time.monotonic() - began
-        qualified = tuple(f"{convention}:{name}" for name in names)
-        card = _card(fitted, recipe, parts, names, opened, convention, seconds)
-        bundle = _bundle(fitted, recipe, parts[Split.VALIDATION], qualified, card, opened)
-        bundles.save(out, bundle)
-        _write_history(out / "history.csv", fitted.history)
-        (out / "resume.ckpt").unlink(missing_ok=True)
-        run.counts.update({f"{split.value}_volumes": len(part) for split, part in parts.items()})
-        run.facts["validation"] = card.metrics
+            run.facts["labels_left_out"] = list(teaching.left_out)
+            run.facts["validation"] = bundle.card.metrics
+    if fabric.is_global_zero:
+        shutil.rmtree(out / _RESUME, ignore_errors=True)  # only now: run.json stands
     if not quiet:
-        kept = f"epoch {fitted.best_epoch + 1}" if fitted.best_epoch >= 0 else "the start"
-        results.print(
-            f"Trained {fitted.history[-1].epoch + 1} epochs in {seconds:.0f} s; {kept} is kept: "
-            f"macro AUROC {fitted.best_auroc:.3f} on validation. Bundle: {out}"
-        )
+        _print(fitted, bundle, out)
     return bundle
 
 
@@ -119,121 +132,148 @@ def _overrides(pairs: Sequence[str]) -> dict[str, Any]:
     return overrides
 
 
-def _learnable(
-    names: list[str], parts: dict[Split, Part], run: Run, *, quiet: bool
-) -> tuple[list[str], dict[Split, Part]]:
-    """The labels that the train split shows in both values; the others are said and left out."""
-    values_nl = parts[Split.TRAIN].values_nl
-    both = (values_nl == 1).any(axis=0) & (values_nl != 1).any(axis=0)
-    left_out = [name for name, keep in zip(names, both, strict=True) if not keep]
-    if len(left_out) == len(names):
-        raise InputError("no label has positives and negatives in the train split")
-    run.facts["labels_left_out"] = left_out
-    if left_out and not quiet:
-        messages.print(f"Left out, with one value only in the train split: {', '.join(left_out)}")
-    kept = {
-        split: Part(part.volume_ids, part.scan_ids, part.patient_ids, part.values_nl[:, both])
-        for split, part in parts.items()
-    }
-    return [name for name, keep in zip(names, both, strict=True) if keep], kept
+def _finished(out: Path) -> bool:
+    record = out / "run.json"
+    return record.exists() and files.read_json(record).get("verb") == "train"
 
 
-def _bundle(
-    fitted: Fitted,
+def _already_finished(out: Path, *, quiet: bool) -> "Bundle":
+    """What a requeued job does whose last words were lost."""
+    from model import bundle as bundles
+
+    bundle = bundles.load(out)
+    shutil.rmtree(out / _RESUME, ignore_errors=True)
+    if not quiet:
+        results.print(f"{out}: the run is finished; leave --resume out to train again")
+    return bundle
+
+
+def _check_profile(store: "Store", recipe: TrainConfig, config: Path) -> None:
+    if store.profile.name != recipe.profile:
+        raise InputError(
+            f"{store.path}: prepared for profile {store.profile.name!r}, {config} trains "
+            f"{recipe.profile!r}; run `chestct prepare SCANS --out ANOTHER_STORE --profile "
+            f"{recipe.profile}`, or train this store with --override profile={store.profile.name}"
+        )
+
+
+def _teach(
+    fabric: "Fabric",
+    tables: Sequence[Path],
+    convention: str | None,
+    cohort: Path,
+    store: "Store",
+    soft_labels: Path | None,
+) -> "Teaching":
+    """Read in the first process what all of them need."""
+    from model.training.devices import first_only
+    from pipelines.training.teaching import read_teaching
+
+    return first_only(fabric, lambda: read_teaching(tables, convention, cohort, store, soft_labels))
+
+
+def _sound(
+    fabric: "Fabric",
+    store: "Store",
+    teaching: "Teaching",
+    stage_folder: Path | None,
+    run: Run,
+    *,
+    quiet: bool,
+) -> tuple["Store", "Teaching"]:
+    """Leave out what is not as it was written, and read from the machine's own disk if asked."""
+    from pipelines.training.volumes import damaged_volumes, stage
+
+    volumes = [
+        name
+        for split in (Split.TRAIN, Split.VALIDATION)
+        for name in teaching.parts[split].volume_ids
+    ]
+    if stage_folder is not None:
+        store = stage(fabric, store, volumes, stage_folder, quiet=quiet)
+    damaged = damaged_volumes(fabric, store, volumes, quiet=quiet)
+    for name in damaged:
+        detail = "its file is missing or altered since it was written; prepare its scan again"
+        run.reject(name, Stage.TRAIN, RecordReason.DAMAGED, detail)
+    if damaged and not quiet:
+        messages.print(f"{len(damaged)} damaged volumes are left out: see rejected.parquet")
+    return store, teaching.without(set(damaged))
+
+
+def _fit(
+    fabric: "Fabric",
     recipe: TrainConfig,
-    validation: Part,
-    labels: tuple[str, ...],
-    card: ModelCard,
-    store: Store,
-) -> Bundle:
-    logits_nl, values_nl, _, _ = mean_by_scan(fitted.validation_logits_nl, validation)
-    calibrations = []
-    for logits, values in zip(logits_nl.T.astype(np.float64), values_nl.T, strict=True):
-        # Blank is taken as absent, as in training; uncertain is left out.
-        known = values != -1
-        calibrations.append(fit_calibration(logits[known], values[known] == 1))
-    return Bundle(
-        store.profile,
-        recipe.network,
-        fitted.size,
-        labels,
-        tuple(calibrations),
-        card,
-        fitted.network,
-    )
+    teaching: "Teaching",
+    store: "Store",
+    out: Path,
+    *,
+    resume: bool,
+    quiet: bool,
+) -> "Fitted":
+    from model.training import fit
+    from pipelines.training.console import Console, print_counts
+    from pipelines.training.records import Recorder, open_logger
 
-
-def _card(
-    fitted: Fitted,
-    recipe: TrainConfig,
-    parts: dict[Split, Part],
-    names: list[str],
-    store: Store,
-    convention: str,
-    seconds: float,
-) -> ModelCard:
-    synthetic = store.manifest.set_index("volume_id")["synthetic"].astype(bool)
-    drawn = synthetic[parts[Split.TRAIN].volume_ids]
-    kind = "synthetic" if drawn.all() else "mixed" if drawn.any() else "patients"
-    return ModelCard(
-        training_data=kind,
-        counts={
-            split.value: _counts(parts[split], names) for split in (Split.TRAIN, Split.VALIDATION)
-        },
-        metrics={"macro_auroc": round(fitted.best_auroc, 4), "epoch": fitted.best_epoch + 1},
-        label_source=convention,
-        train_config=recipe.model_dump(mode="json"),
-        seconds=round(seconds, 1),
-        versions=package_versions(),
-    )
-
-
-def _counts(part: Part, names: list[str]) -> SplitCounts:
-    _, first_n = np.unique(np.asarray(part.scan_ids), return_index=True)
-    positives = (part.values_nl[first_n] == 1).sum(axis=0)
-    return SplitCounts(
-        patients=len(set(part.patient_ids)),
-        scans=len(first_n),
-        volumes=len(part),
-        positives=dict(zip(names, positives.tolist(), strict=True)),
-    )
-
-
-def _write_history(path: Path, history: Sequence[Epoch]) -> None:
-    files.write_text(path, pd.DataFrame([asdict(epoch) for epoch in history]).to_csv(index=False))
-
-
-class _Console:
-    """A bar with loss, macro AUROC and time left; nothing with `quiet` or without a terminal."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self._bar = Progress(
-            TextColumn("train"),
-            BarColumn(),
-            TextColumn("{task.description}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=messages,
-            transient=True,
-            disable=quiet or not messages.is_terminal,
+    first = fabric.is_global_zero
+    if not quiet:
+        print_counts(teaching)
+    names = [label.partition(":")[2] for label in teaching.labels]
+    with Console(names, quiet=quiet).shown() as console, _stop_signals() as asked_to_stop:
+        recorder = Recorder(out, names, console, open_logger(recipe, out)) if first else None
+        fitted = fit(
+            recipe,
+            store.profile,
+            teaching.parts[Split.TRAIN],
+            teaching.parts[Split.VALIDATION],
+            store.read,
+            resume_folder=out / _RESUME,
+            resume=resume,
+            labels=names,
+            sources=teaching.sources,
+            fabric=fabric,
+            watcher=recorder,
+            asked_to_stop=asked_to_stop,
         )
-        self._task = self._bar.add_task("regional histograms", total=None)
-        self._auroc = ""
+        if recorder is not None:
+            recorder.close()
+    return fitted
 
-    @contextmanager
-    def shown(self) -> Iterator["_Console"]:
-        """Show the bar for as long as this lasts."""
-        with self._bar:
-            yield self
 
-    def step(self, done: int, total: int, loss: float) -> None:
-        """Move the bar."""
-        self._bar.update(
-            self._task, completed=done, total=total, description=f"loss {loss:.3f}{self._auroc}"
-        )
+@contextmanager
+def _stop_signals() -> Iterator[Callable[[], bool]]:
+    """Whether SIGTERM or SIGUSR1 came: a cluster's word that the time is almost up."""
+    asked = False
 
-    def epoch(self, epoch: Epoch) -> None:
-        """Show the last validation's figure."""
-        self._auroc = (
-            f" · macro AUROC {epoch.macro_auroc:.3f} · {epoch.scans_per_second:.1f} scans/s"
-        )
+    def note(_number: int, _frame: object) -> None:
+        nonlocal asked
+        asked = True
+
+    try:
+        before = {number: signal.signal(number, note) for number in _STOP_SIGNALS}
+    except ValueError:  # not the main thread: signals go elsewhere
+        before = {}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _finish(
+    fitted: "Fitted", recipe: TrainConfig, teaching: "Teaching", store: "Store", seconds: float
+) -> "Bundle":
+    from pipelines.training.finish import make_bundle
+
+    return make_bundle(fitted, recipe, teaching, store, seconds)
+
+
+def _print(fitted: "Fitted", bundle: "Bundle", out: Path) -> None:
+    kept = ", ".join(
+        (f"seed {m.seed}: " if len(bundle.members) > 1 else "")
+        + (f"epoch {m.epoch}" if m.epoch else "the start")
+        for m in bundle.members
+    )
+    results.print(
+        f"Trained {fitted.history[-1].epoch + 1} epochs in {bundle.card.seconds:.0f} s; kept: "
+        f"{kept}; macro AUROC {fitted.best_auroc:.3f} on validation. Bundle: {out}"
+    )

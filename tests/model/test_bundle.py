@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,10 @@ from safetensors.torch import load_file, save_file
 from configs import files
 from configs.contracts import INTENDED_USE, InputError
 from model import bundle as bundles
-from model.bundle import Bundle
+from model.bundle import Bundle, Member
 from model.calibration import Calibration, CalibrationState
 from model.card import ModelCard, SplitCounts
+from model.ensemble import as_one
 from model.evidence import map_affine, peak_lps
 from model.networks import build_network
 from model.networks.sizes import size_of
@@ -77,6 +79,30 @@ def test_evidence_sums_to_the_logits_and_lies_in_the_patient(saved):
     assert np.diag(prediction.map_affine_lps)[:3] == pytest.approx([80, 80, 80])
 
 
+@pytest.mark.parametrize("network", ["additive", "resnet3d"])
+def test_an_ensemble_is_one_bundle(tmp_path, network):
+    torch.manual_seed(1)
+    members = [build_network(network, PROFILE, 3).eval() for _ in range(3)]
+    for member in members:  # else every head starts at zero
+        for parameter in member.parameters():
+            torch.nn.init.normal_(parameter, std=0.02)
+    named = tuple(Member(seed, 0.7, 4) for seed in range(3))
+    bundle = replace(made(network), network=as_one(members), members=named)
+    bundles.save(tmp_path, bundle)
+    loaded = bundles.load(tmp_path)
+    assert loaded.members == named
+    assert loaded.has_evidence == (network == "additive")
+    hu = torch.from_numpy(CHEST.copy())[None]
+    with torch.inference_mode():
+        mean = torch.stack([member(hu) for member in members]).mean(0)[0].numpy()
+    prediction = loaded.predict(prepared_of(CHEST))
+    assert prediction.logits_l == pytest.approx(mean, abs=1e-5)
+    assert np.ptp(mean) > 0
+    if prediction.maps_lzyx is not None:
+        total = prediction.bias_l + prediction.maps_lzyx.sum(axis=(1, 2, 3))
+        assert np.abs(total - prediction.logits_l).max() < 1e-4
+
+
 def test_map_affine_keeps_the_box_of_an_oblique_grid():
     random = np.random.default_rng(0)
     affine = np.eye(4)
@@ -101,7 +127,7 @@ def edit(path: Path, change) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c.update(format=2), "bundle format 2, this chestct reads 1"),
+        (lambda c: c.update(format=1), "bundle format 1, this chestct reads 2"),
         (lambda c: c.update(preprocess_version=99), "preprocessing version 99"),
         (lambda c: c["labels"].reverse(), "lists other labels"),
         (lambda c: c["labels"][0].update(label="ct_rate:Nodule"), "lists other labels"),
@@ -109,6 +135,8 @@ def edit(path: Path, change) -> None:
         (lambda c: c.update(import_path="os.system"), "import_path: Extra inputs"),
         (lambda c: c["network"].update(name="os.system"), "network 'os.system'"),
         (lambda c: c["network"]["size"].update(stem_width=32), "do not fit the network"),
+        (lambda c: c["network"]["members"].append({"seed": 1}), "do not fit the network"),
+        (lambda c: c["network"]["members"].clear(), "members: List should have at least 1"),
         (lambda c: c["labels"][0].pop("calibration"), "calibration: Field required"),
         (lambda c: c["card"].pop("training_data"), "training_data: Field required"),
     ],

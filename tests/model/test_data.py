@@ -1,10 +1,11 @@
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from configs import files
+from configs import files, tables
 from configs.contracts import InputError, Split
-from model.data import OneVolumePerScan, Part, mean_by_scan, read_labels, read_parts
+from model.data import Part, mean_by_scan, read_labels, read_parts, read_soft_labels
 from model.losses import BLANK
 from model.volumes.store import Store, VolumeIds
 from tests.model.archive import NAMES, make_archive, prepared_of, write_cohort, write_labels
@@ -82,17 +83,62 @@ def test_identical_volumes_in_two_splits_are_refused(tmp_path):
         read_parts(tmp_path / "cohort", read_labels(tmp_path / "labels"), store)
 
 
-def test_an_epoch_shows_every_scan_once_in_an_order_of_its_own():
-    sampler = OneVolumePerScan(["a", "a", "b", "c", "c", "c"], seed=1)
-    epochs = []
-    for epoch in range(20):
-        sampler.set_epoch(epoch)
-        epochs.append(list(sampler))
-        assert list(sampler) == epochs[-1]
-    scan_of = [0, 0, 1, 2, 2, 2]
-    assert all(sorted(scan_of[row] for row in rows) == [0, 1, 2] for rows in epochs)
-    assert {row for rows in epochs for row in rows} == set(range(6))
-    assert len({tuple(rows) for rows in epochs}) > 5
+def soft_table(folder, rows):
+    names = ("report_id", "label", "probability", "confidence")
+    content = [dict(zip(names, row, strict=True)) for row in rows]
+    table = pa.Table.from_pylist(content, schema=tables.SOFT_LABELS)
+    files.write_table(folder / "soft_labels.parquet", table)
+    return folder / "soft_labels.parquet"
+
+
+def test_soft_labels_stand_beside_the_hard_ones(archive, tmp_path):
+    path = soft_table(
+        tmp_path,
+        [("report001", NAMES[1], 0.9, 0.5), ("report005", NAMES[0], 0.1, 1.0), ("x", "y", 0, 0)],
+    )
+    labels = read_labels(archive / "labels")
+    soft = read_soft_labels(path, labels)
+    parts = read_parts(archive / "cohort", labels, Store.open(archive / "store"), soft)
+    taught = parts[Split.TRAIN].soft
+    assert taught is not None
+    expected = np.full((4, 3), np.nan, np.float32)
+    expected[1, 1] = 0.9
+    assert np.array_equal(taught.probability_nl, expected, equal_nan=True)
+    assert taught.confidence_nl[1, 1] == 0.5
+    some = parts[Split.TRAIN].rows([1, 2]).labels([1])
+    assert some.volume_ids == ["volume001", "volume002"]
+    assert some.soft is not None
+    assert some.soft.probability_nl[0].tolist() == pytest.approx([0.9])
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([("report001", NAMES[1], 1.2, 0.5)], "row 1: probability is not between"),
+        ([("report001", NAMES[1], float("nan"), 0.5)], "row 1: probability is not between"),
+        ([("report001", NAMES[1], 0.2, -1)], "row 1: confidence is not between"),
+        ([("report001", NAMES[1], 0.2, 1)] * 2, "stands in two rows"),
+        ([("report001", "nodules", 0.2, 1)], "none of its labels is taught; it has nodules"),
+    ],
+)
+def test_bad_soft_labels_are_refused(archive, tmp_path, rows, message):
+    with pytest.raises(InputError, match=message):
+        read_soft_labels(soft_table(tmp_path, rows), read_labels(archive / "labels"))
+
+
+def test_the_store_s_own_word_on_patients_counts(archive, tmp_path):
+    """A cohort table that renames a patient hides no leak."""
+    make_archive(tmp_path, train=2, validation=1, test=1)
+    frame = cohort_of(tmp_path)
+    with Store.open(tmp_path / "store") as store:
+        other = np.array(store.read("volume000")) - 1
+        store.add(
+            prepared_of(other, "again"),
+            VolumeIds("volume003", "scan003", "study003", "patient000"),
+        )
+    assert frame["patient_id"].nunique() == 4
+    with pytest.raises(InputError, match="a patient stands in two splits"):
+        read_parts(tmp_path / "cohort", read_labels(tmp_path / "labels"), store)
 
 
 def test_scans_average_their_volumes():

@@ -3,7 +3,15 @@ import pytest
 import torch
 
 from configs.training import LabelPolicy
-from model.losses import BLANK, Targets, as_tensors, masked_bce, positive_weights, targets_of
+from model.losses import (
+    BLANK,
+    SoftValues,
+    Targets,
+    as_tensors,
+    masked_bce,
+    positive_weights,
+    targets_of,
+)
 
 VALUES = np.array([[1, 0], [0, -1], [BLANK, 1]], dtype=np.int8)
 
@@ -13,6 +21,20 @@ def test_policy_decides_what_blank_and_uncertain_teach():
     taught = targets_of(VALUES, policy)
     assert taught.target_nl == pytest.approx(np.array([[1, 0], [0, 0.7], [0, 1]]))
     assert taught.weight_nl == pytest.approx(np.array([[1, 1], [1, 0.25], [0.5, 1]]))
+
+
+def test_soft_labels_fill_or_replace():
+    nothing = np.nan
+    soft = SoftValues(
+        np.array([[0.2, nothing], [nothing, 0.9], [0.3, 0.1]], np.float32),
+        np.array([[0.4, nothing], [nothing, 0.5], [0.6, 0.7]], np.float32),
+    )
+    filled = targets_of(VALUES, LabelPolicy(), soft)
+    assert filled.target_nl == pytest.approx(np.array([[1, 0], [0, 0.9], [0.3, 1]]))
+    assert filled.weight_nl == pytest.approx(np.array([[1, 1], [1, 0.5], [0.6, 1]]))
+    replaced = targets_of(VALUES, LabelPolicy(soft_labels="replace"), soft)
+    assert replaced.target_nl == pytest.approx(np.array([[0.2, 0], [0, 0.9], [0.3, 0.1]]))
+    assert replaced.weight_nl == pytest.approx(np.array([[0.4, 1], [1, 0.5], [0.6, 0.7]]))
 
 
 def test_masked_labels_have_no_gradient():

@@ -1,14 +1,19 @@
 import csv
 import json
+import os
+import signal
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
+import torch
 
 from configs import files
-from configs.contracts import InputError
+from configs.contracts import ExitCode, InputError
 from configs.training import RECIPES
 from model import bundle as bundles
+from model.training import Epoch
 from pipelines.train import train
 from tests.model.archive import NAMES, make_archive, write_labels
 
@@ -44,11 +49,15 @@ def test_writes_a_bundle_that_says_where_it_comes_from(archive, tmp_path, capfd)
     assert {c.positives + c.negatives for c in bundle.calibrations} == {12}
     assert "".join(capfd.readouterr()) == ""
     with (tmp_path / "history.csv").open() as file:
-        assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1"]
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["-1", "0", "1"]
+    assert rows[-1][f"auroc {NAMES[0]}"]
+    assert (tmp_path / "learning_curves.svg").read_text().startswith("<?xml")
     record = json.loads((tmp_path / "run.json").read_text())
     assert record["config"]["recipe"]["batch_size"] == 8
     assert record["validation"]["macro_auroc"] == bundle.card.metrics["macro_auroc"]
-    assert not (tmp_path / "resume.ckpt").exists()
+    assert not (tmp_path / "resume").exists()
+    assert [member.seed for member in bundle.members] == [0]
 
 
 def test_says_what_it_did(archive, tmp_path, capfd):
@@ -56,28 +65,145 @@ def test_says_what_it_did(archive, tmp_path, capfd):
     output = capfd.readouterr()
     assert "macro AUROC" in output.out
     assert "Lightning" not in output.out + output.err
-    assert output.err == ""
+    assert "Positives by label" in output.err
+    assert "seed 0, start: macro AUROC" in output.err
+    assert "waits" in output.err
+    assert "worst: " in output.err
+
+
+def test_an_unfinished_run_is_resumed_and_a_finished_one_left_alone(archive, tmp_path, monkeypatch):
+    from pipelines.training import records
+
+    def power_cut(recorder: records.Recorder, epoch: Epoch) -> None:
+        if epoch.epoch == 0:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(records.Recorder, "epoch", power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            train_on(archive, tmp_path / "cut")
+    assert not (tmp_path / "cut" / "run.json").exists()
+    with pytest.raises(InputError, match="unfinished run; add --resume"):
+        train_on(archive, tmp_path / "cut")
+    with pytest.raises(InputError, match=r"batch_size: was 8, is 4"):
+        train_on(archive, tmp_path / "cut", override=[*QUICK, "batch_size=4"], resume=True)
+    resumed = train_on(archive, tmp_path / "cut", resume=True)
+    whole = train_on(archive, tmp_path / "whole", resume=True)  # there is nothing yet: a start
+    for name, value in whole.network.state_dict().items():
+        assert torch.equal(value, resumed.network.state_dict()[name]), name
+    with (tmp_path / "cut" / "history.csv").open() as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["-1", "0", "1"]
+    before = (tmp_path / "cut" / "bundle.json").stat().st_mtime_ns
+    train_on(archive, tmp_path / "cut", resume=True)
+    assert (tmp_path / "cut" / "bundle.json").stat().st_mtime_ns == before
+
+
+def test_a_stop_signal_pauses_the_run(archive, tmp_path, monkeypatch, capfd):
+    from pipelines.training import records
+
+    def time_is_up(recorder: records.Recorder, step: object) -> None:
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    with monkeypatch.context() as ending:
+        ending.setattr(records.Recorder, "step", time_is_up)
+        with pytest.raises(SystemExit) as ended:
+            train_on(archive, tmp_path, quiet=False)
+    assert ended.value.code == ExitCode.PAUSED
+    assert "--resume goes on" in capfd.readouterr().err
+    assert train_on(archive, tmp_path, resume=True).labels
+
+
+def test_damaged_volumes_are_reported_and_not_trained_on(tmp_path):
+    make_archive(tmp_path, train=12, validation=8, test=2)
+    arrays = sorted((tmp_path / "store" / "arrays").iterdir())
+    content = bytearray(arrays[3].read_bytes())
+    content[-5] ^= 1
+    arrays[3].write_bytes(content)
+    arrays[5].unlink()
+    for stage in (None, tmp_path / "local"):
+        bundle = train_on(tmp_path, tmp_path / f"bundle{stage is None}", stage=stage)
+        assert bundle.card.counts["train"].scans == 10
+        folder = tmp_path / f"bundle{stage is None}"
+        rejected = pd.read_parquet(folder / "rejected.parquet")
+        assert sorted(rejected["id"]) == ["volume003", "volume005"]
+        assert set(rejected["reason"]) == {"DAMAGED"}
+        assert set(rejected["stage"]) == {"train"}
+
+
+def test_staged_volumes_train_the_same_and_are_copied_once(archive, tmp_path):
+    plain = train_on(archive, tmp_path / "plain")
+    staged = train_on(archive, tmp_path / "staged", stage=tmp_path / "local")
+    for name, value in plain.network.state_dict().items():
+        assert torch.equal(value, staged.network.state_dict()[name]), name
+    copies = sorted((tmp_path / "local" / "store" / "arrays").iterdir())
+    assert len(copies) == 36  # not the test split's
+    times = [copy.stat().st_mtime_ns for copy in copies]
+    train_on(archive, tmp_path / "again", stage=tmp_path / "local")
+    assert [copy.stat().st_mtime_ns for copy in copies] == times
+
+
+def test_several_conventions_and_soft_labels_in_one_bundle(archive, tmp_path):
+    frame = files.read_table(archive / "labels" / "labels.parquet").to_pandas()
+    other = frame[["report_id", NAMES[0]]].rename(columns={NAMES[0]: "pleural_effusion"})
+    write_labels(tmp_path / "other", other)
+    files.write_json(
+        tmp_path / "other" / "run.json",
+        {"verb": "label", "config": {"convention": "rad_chestct"}},
+    )
+    soft = pd.DataFrame({"report_id": frame["report_id"], "label": NAMES[1]})
+    soft["probability"], soft["confidence"] = 0.7, 0.9
+    table = pa.Table.from_pandas(soft, preserve_index=False)
+    files.write_table(tmp_path / "soft_labels.parquet", table)
+    bundle = train_on(
+        archive,
+        tmp_path / "bundle",
+        also_labels=[tmp_path / "other"],
+        soft_labels=tmp_path / "soft_labels.parquet",
+        override=[*QUICK, "labels.soft_labels=replace", "seeds=[0, 3]", "epochs=1"],
+    )
+    assert bundle.labels[-1] == "rad_chestct:pleural_effusion"
+    assert len(bundle.labels) == 4
+    assert [member.seed for member in bundle.members] == [0, 3]
+    assert bundle.card.train_config["labels"]["soft_labels"] == "replace"
+
+
+def test_columns_that_are_no_labels_are_refused(tmp_path, archive):
+    frame = files.read_table(archive / "labels" / "labels.parquet").to_pandas()
+    write_labels(tmp_path, frame.rename(columns={NAMES[2]: "Cardiomegali"}))
+    with pytest.raises(InputError, match=r"'Cardiomegali' is no label .*; is it 'Cardiomegaly'"):
+        train_on(archive, tmp_path / "bundle", labels=tmp_path)
+
+
+def test_a_logger_s_missing_package_is_said(archive, tmp_path, monkeypatch):
+    from pipelines.training import records
+
+    monkeypatch.setattr(records, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match="needs the package mlflow; install it"):
+        train_on(archive, tmp_path, override=[*QUICK, "logger=mlflow"])
 
 
 def test_a_label_without_positives_is_left_out_and_said(tmp_path, capfd):
     make_archive(tmp_path, train=12, validation=12, test=2)
     frame = files.read_table(tmp_path / "labels" / "labels.parquet").to_pandas()
-    frame["Mosaic attenuation"] = pd.array([0] * len(frame), dtype="Int8")
+    frame["Mosaic attenuation pattern"] = pd.array([0] * len(frame), dtype="Int8")
     write_labels(tmp_path / "labels", frame)
     bundle = train_on(tmp_path, tmp_path / "bundle", quiet=False)
-    assert "ct_rate:Mosaic attenuation" not in bundle.labels
+    assert "ct_rate:Mosaic attenuation pattern" not in bundle.labels
     assert "Mosaic attenuation" in capfd.readouterr().err
     record = json.loads((tmp_path / "bundle" / "run.json").read_text())
-    assert record["labels_left_out"] == ["Mosaic attenuation"]
+    assert record["labels_left_out"] == ["ct_rate:Mosaic attenuation pattern"]
 
 
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        (["profile=small"], "prepared for profile 'tiny'"),
+        (
+            ["profile=small"],
+            "profile 'tiny'.*prepare SCANS .*--profile small.*--override profile=tiny",
+        ),
         (["epochs"], "expected FIELD=VALUE"),
         (["no_such=1"], "'no_such' is not a field"),
-        (["network=os.system"], "network: Input should be 'additive' or 'resnet3d'"),
+        (["network=os.system"], "network: Input should be 'additive'"),
     ],
 )
 def test_wrong_recipes_are_refused_and_leave_no_bundle(archive, tmp_path, override, message):

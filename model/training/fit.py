@@ -1,0 +1,197 @@
+"""Fitting a network to a cohort: the regional branch in closed form, then the rest step by step."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning import Fabric
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from configs.contracts import InputError
+from configs.profile import Profile
+from configs.training import TrainConfig
+from model.data import Part, ReadVolume, Volumes
+from model.ensemble import as_one
+from model.losses import known_values, targets_of
+from model.networks import build_network
+from model.networks.sizes import Size, size_of
+from model.networks.start import load_start
+from model.training.devices import first_only, launch, quiet_lightning
+from model.training.history import Epoch, Watcher
+from model.training.identity import claim, identity_of
+from model.training.loop import Lesson, SeedRun
+from model.training.memory import check_memory
+from model.training.regional import RegionalStart, regional_start
+from model.training.validation import label_aurocs, macro, predict
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One seed's network among those of a run."""
+
+    seed: int
+    best_auroc: float
+    best_epoch: int
+    """Counted from 0; -1 is the start, before any step."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """A trained network, on the CPU, with what validation said about it."""
+
+    network: nn.Module
+    """One network, or the average of several seeds'."""
+    size: Size
+    members: tuple[Member, ...]
+    history: tuple[Epoch, ...]
+    best_auroc: float
+    """Macro AUROC of the network on validation."""
+    validation_logits_nl: NDArray[np.float32]
+    blank_weight: float
+    """What a blank label weighed."""
+
+    @property
+    def best_epoch(self) -> int:
+        """The first member's."""
+        return self.members[0].best_epoch
+
+
+def fit(
+    config: TrainConfig,
+    profile: Profile,
+    train: Part,
+    validation: Part,
+    read: ReadVolume,
+    *,
+    resume_folder: Path,
+    resume: bool = False,
+    labels: Sequence[str] = (),
+    sources: Mapping[str, str] | None = None,
+    fabric: Fabric | None = None,
+    watcher: Watcher | None = None,
+    asked_to_stop: Callable[[], bool] = lambda: False,
+) -> Fitted:
+    """Train on one part, choose by macro AUROC on another; once for each seed.
+
+    `read` gives a volume's prepared `hu_zyx`. `resume_folder`, which every process must reach,
+    holds all that `resume` needs, until the caller removes it. `labels` are names for messages,
+    `sources` hashes of the files that the parts came from. Raises InputError for parts that cannot
+    be learnt from, a folder of another run, and values that are not numbers; Paused when asked to
+    stop.
+    """
+    labels = labels or [f"label {number}" for number in range(train.values_nl.shape[1])]
+    fabric = fabric or launch(config)
+
+    def begin() -> None:
+        _check_parts(train, validation, fabric.world_size)
+        if config.in_memory:
+            here = torch.cuda.device_count() or fabric.world_size
+            processes = min(fabric.world_size, here)
+            check_memory(profile, len(train) + len(validation), processes)
+        parts = {"train": train, "validation": validation}
+        claim(resume_folder, identity_of(config, parts, sources or {}), resume=resume)
+
+    first_only(fabric, begin)
+    size = replace(size_of(config.network, config.size or profile.name), norm=config.norm)
+
+    def fresh() -> nn.Module:
+        return build_network(config.network, profile, len(labels), size)
+
+    volumes = [
+        Volumes(part.volume_ids, read, profile.grid_zyx, in_memory=config.in_memory)
+        for part in (train, validation)
+    ]
+    with quiet_lightning():
+        start = regional_start(
+            fabric,
+            config,
+            fresh(),
+            (train, validation),
+            (volumes[0], volumes[1]),
+            resume_folder / "regional.safetensors",
+        )
+        lesson = _lesson(config, train, validation, volumes, labels, start)
+        runs = []
+        for seed in config.seeds:
+            torch.manual_seed(seed)
+            network = fresh()
+            if config.start_weights is not None:
+                load_start(network, Path(config.start_weights))
+            if start is not None:
+                start.put_into(network)  # type: ignore[arg-type] # a start is of an additive one
+            run = SeedRun(
+                fabric,
+                config,
+                seed,
+                network,
+                lesson,
+                resume_folder / f"seed_{seed}.safetensors",
+                watcher=watcher if fabric.is_global_zero else None,
+                asked_to_stop=asked_to_stop,
+            )
+            run.run()
+            runs.append((run.progress, run.best_state))
+        best = as_one([_with(fresh(), state) for _, state in runs])
+        logits_nl = predict(fabric, best.to(fabric.device), volumes[1], config, mixed=False)
+    return Fitted(
+        best.cpu().eval(),
+        size,
+        tuple(
+            Member(seed, progress.best_auroc, progress.best_epoch)
+            for seed, (progress, _) in zip(config.seeds, runs, strict=True)
+        ),
+        tuple(epoch for progress, _ in runs for epoch in progress.history),
+        macro(label_aurocs(logits_nl, known_values(validation.values_nl))),
+        logits_nl,
+        lesson.blank_weight,
+    )
+
+
+def _lesson(
+    config: TrainConfig,
+    train: Part,
+    validation: Part,
+    volumes: Sequence[Volumes],
+    labels: Sequence[str],
+    start: RegionalStart | None,
+) -> Lesson:
+    policy = config.labels
+    if policy.blank_weight is None:
+        weight = 1.0 if start is None else start.blank_weight
+        policy = policy.model_copy(update={"blank_weight": weight})
+    assert policy.blank_weight is not None
+    return Lesson(
+        train,
+        validation,
+        volumes[0],
+        volumes[1],
+        targets_of(train.values_nl, policy, train.soft),
+        labels,
+        policy.blank_weight,
+        None if start is None else start.out_of_fold_nl,
+    )
+
+
+def _with(network: nn.Module, state: dict[str, Tensor]) -> nn.Module:
+    network.load_state_dict(state)
+    return network
+
+
+def _check_parts(train: Part, validation: Part, processes: int) -> None:
+    for part, name in ((train, "train"), (validation, "validation")):
+        if not len(part):
+            raise InputError(f"the {name} split is empty; give `chestct cohort` another share")
+    values = known_values(validation.values_nl)
+    if not ((values == 1).any(axis=0) & (values == 0).any(axis=0)).any():
+        raise InputError(
+            "no label has both values in the validation split, so nothing could be "
+            "chosen by it; give `chestct cohort` a larger --validation"
+        )
+    scans = len(set(train.scan_ids))
+    if scans < 2:
+        raise InputError("the train split holds one scan; training needs more")
+    if scans < processes:
+        raise InputError(f"{scans} scans to train on cannot occupy {processes} devices; use fewer")
