@@ -7,7 +7,7 @@ from rich.table import Table
 
 from configs import files
 from configs.contracts import InputError, Stage
-from pipelines.rendering import forms, wording
+from pipelines.rendering import finding_wording, forms
 from pipelines.rendering.content import Decision, ScanReport, percent
 from pipelines.rendering.forms import Form
 from pipelines.running.progress import messages, results
@@ -204,7 +204,7 @@ def _print(content: ScanReport, out: Path, clock: "Clock | None") -> None:
             percent(finding.probability),
             percent(finding.threshold),
             finding.decision.value,
-            f"{wording.place(where)}, slice {where.best_slice}" if where else "",
+            f"{finding_wording.place(where)}, slice {where.best_slice}" if where else "",
         )
     results.print(table)
     if clock:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pipelines.rendering import wording
+from pipelines.rendering import finding_wording, wording
 from pipelines.rendering.content import Finding, ScanReport, percent
 from pipelines.rendering.lists import Entry, lists
 
@@ -43,7 +43,7 @@ def _told(entry: Entry) -> str:
     said = f"{finding.name}, {percent(finding.probability)}"
     if finding.foci:
         focus = finding.foci[0]
-        said += f": evidence {wording.place(focus)}, {wording.slices(focus)}"
+        said += f": evidence {finding_wording.place(focus)}, {finding_wording.slices(focus)}"
     if entry.folded:
         said += f" (with {', '.join(_scored(finding) for finding in entry.folded)})"
     return said

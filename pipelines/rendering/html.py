@@ -17,7 +17,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from pipelines.rendering import wording
+from pipelines.rendering import finding_wording, wording
 from pipelines.rendering.content import Finding, Focus, ScanReport, Status, percent
 from pipelines.rendering.display import WINDOWS_HU, load_display
 from pipelines.rendering.lists import lists
@@ -45,7 +45,7 @@ def render(report: ScanReport, pictures: Pictures | None = None) -> str:
         calibration_meaning=wording.calibration_meaning(report),
         slice_numbers=wording.slice_numbers(report),
         lists=lists(report),
-        compared=wording.compared(report),
+        compared=finding_wording.compared(report),
         windows=[window.value for window in WINDOWS_HU],
         viewer=_viewer(report, pictures) if pictures else None,
         key_images=[_key(key) for key in pictures.key_images] if pictures else [],
@@ -83,7 +83,7 @@ def _key(key: KeyImage) -> dict[str, Any]:
     return {
         "name": key.finding.name,
         "percent": percent(key.finding.probability),
-        "place": wording.place(key.focus),
+        "place": finding_wording.place(key.focus),
         "slice": key.focus.best_slice,
         "window": key.window.value,
         "base64": base64.b64encode(key.jpeg).decode(),
@@ -135,18 +135,18 @@ def _viewed(finding: Finding, pictures: Pictures, numbers: NDArray[np.int_]) -> 
         "label": finding.label,
         "name": finding.name,
         "percent": percent(finding.probability),
-        "decision": wording.decision(finding),
-        "spread": wording.spread(finding),
-        "frequency": wording.frequency(finding),
+        "decision": finding_wording.decision(finding),
+        "spread": finding_wording.spread(finding),
+        "frequency": finding_wording.frequency(finding),
         "window": load_display().of(finding.label).window.value,
         "map": base64.b64encode(evidence.cells_zyx.tobytes()).decode() if evidence else None,
         "profile": [round(float(value), 3) for value in profile],
         "foci": [
             {
                 "at": nearest(focus),
-                "place": wording.place(focus),
-                "slices": wording.slices(focus),
-                "size": wording.size(focus),
+                "place": finding_wording.place(focus),
+                "slices": finding_wording.slices(focus),
+                "size": finding_wording.size(focus),
                 "share": percent(focus.share),
             }
             for focus in finding.foci

@@ -5,7 +5,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from pipelines.rendering import wording
+from pipelines.rendering import finding_wording
 from pipelines.rendering.content import percent
 
 _UNPRINTABLE = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\t\n"}
@@ -27,7 +27,7 @@ def environment(*, for_print: bool = False) -> jinja2.Environment:
         finalize=_printed if for_print else _finalized,
     )
     made.filters["percent"] = percent
-    made.filters["place"] = wording.place
+    made.filters["place"] = finding_wording.place
     return made
 
 

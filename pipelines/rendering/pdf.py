@@ -6,7 +6,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from pipelines.rendering import wording
+from pipelines.rendering import finding_wording, wording
 from pipelines.rendering.content import ScanReport, Status
 from pipelines.rendering.lists import lists
 from pipelines.rendering.markup import environment
@@ -52,8 +52,8 @@ def _laid_out(report: ScanReport, key_images: tuple[KeyImage, ...], scale: float
         calibration_meaning=wording.calibration_meaning(report),
         slice_numbers=wording.slice_numbers(report),
         lists=lists(report),
-        frequency=wording.frequency_in_short,
-        compared=wording.compared(report),
+        frequency=finding_wording.frequency_in_short,
+        compared=finding_wording.compared(report),
         most_disagreements=_MOST_DISAGREEMENTS,
         key_images=shown,
         version=version("chestct"),

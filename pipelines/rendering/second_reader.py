@@ -10,12 +10,10 @@ from configs.finding import load_findings
 from labeler import Fact, ReportLabels, load_labeler
 from labeler.conventions import CompiledConvention
 from labeler.segment import Segmenter, Sentence
-from pipelines.rendering.content import (
+from pipelines.rendering.content import Decision, Finding, ScanReport
+from pipelines.rendering.text_report import (
     Agreement,
-    Decision,
-    Finding,
     Quote,
-    ScanReport,
     TextFinding,
     TextReport,
     TextValue,

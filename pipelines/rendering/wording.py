@@ -4,22 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from model.calibration import CalibrationState
-from pipelines.rendering.content import (
-    Agreement,
-    ContrastSource,
-    Decision,
-    Finding,
-    Focus,
-    ScanReport,
-    Side,
-    Status,
-    TextFinding,
-    TextValue,
-    TrainingData,
-    Zone,
-    percent,
-)
+from pipelines.rendering.content import ContrastSource, ScanReport, Status, TrainingData
 from pipelines.rendering.display import load_display
+from pipelines.rendering.finding_wording import counted
 
 
 class Tone(StrEnum):
@@ -128,8 +115,8 @@ def summary(report: ScanReport) -> tuple[Line, ...]:
         lines.append(
             Line(
                 "Report text",
-                _count(count, "disagreement") if count else "No disagreement",
-                f"on {_count(len(report.text_report.findings), 'finding')}",
+                counted(count, "disagreement") if count else "No disagreement",
+                f"on {counted(len(report.text_report.findings), 'finding')}",
                 Tone.CAREFUL if count else Tone.PLAIN,
             )
         )
@@ -141,7 +128,7 @@ def _scope(report: ScanReport) -> Line:
         return Line("Scope", "Refused", report.quality.reasons[0].code, Tone.BAD)
     count = len(remarks(report))
     if count:
-        return Line("Scope", "Chest CT, in scope", _count(count, "remark"), Tone.CAREFUL)
+        return Line("Scope", "Chest CT, in scope", counted(count, "remark"), Tone.CAREFUL)
     return Line("Scope", "Chest CT, in scope", "no quality remark")
 
 
@@ -221,137 +208,3 @@ def slice_numbers(report: ScanReport) -> str:
         f"{report.geometry.slice_numbers[0].upper()}{report.geometry.slice_numbers[1:]}. The "
         "picture shows the patient from the feet, the patient's right on the left."
     )
-
-
-def decision(finding: Finding) -> str:
-    """The decision with its threshold."""
-    if finding.decision is Decision.NOT_ASSESSABLE:
-        return "Not assessable: this finding needs contrast, and the scan has none."
-    said = {
-        Decision.PRESENT: "Above the threshold of",
-        Decision.INDETERMINATE: "Indeterminate: too close to the threshold of",
-        Decision.ABSENT: "Below the threshold of",
-    }[finding.decision]
-    return f"{said} {_unbroken(finding.threshold)}."
-
-
-def frequency(finding: Finding) -> str:
-    """What the probability means for this finding, with the counts behind it."""
-    if finding.decision is Decision.NOT_ASSESSABLE:
-        return "The network gave its number all the same: do not use it."
-    if finding.calibration is CalibrationState.FEW_CASES:
-        return "Calibrated on few cases: read it as a rank, not as a frequency."
-    if finding.calibration is CalibrationState.NONE:
-        return "Not calibrated: read it as a rank, not as a frequency."
-    alike = finding.alike
-    if alike is None:
-        return (
-            f"Of 100 training-site scans scored like this, {_among(finding.probability)} reports "
-            "said so, by the calibration curve."
-        )
-    return (
-        f"Of 100 training-site scans scored like this, {_among(alike.said_so / alike.scans)} "
-        f"reports said so: {alike.said_so} of the {_count(alike.scans, 'validation scan')} scored "
-        f"{_unbroken(alike.low)} to {_unbroken(alike.high)}."
-    )
-
-
-def frequency_in_short(finding: Finding) -> str:
-    """The same for a narrow column."""
-    if finding.calibration is CalibrationState.FEW_CASES:
-        return "few cases: a rank only"
-    if finding.calibration is CalibrationState.NONE:
-        return "not calibrated: a rank only"
-    alike = finding.alike
-    if alike is None:
-        return f"{_among(finding.probability)}, by the calibration curve"
-    return f"{_among(alike.said_so / alike.scans)} ({alike.said_so} of {alike.scans})"
-
-
-def _unbroken(probability: float) -> str:
-    """A percentage that no line break parts from its sign."""
-    return percent(probability).replace(" ", "\N{NO-BREAK SPACE}")
-
-
-def _among(share: float) -> str:
-    """Of 100, in whole numbers.
-
-    >>> [_among(share) for share in (0.0, 0.42, 1.0)]
-    ['fewer than 1', '42', 'more than 99']
-    """
-    among = percent(share).removesuffix(" %")
-    return among.replace("<", "fewer than ").replace(">", "more than ")
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """A finding as the network and the text have it."""
-
-    finding: Finding
-    text: TextFinding
-    value: str
-    verdict: str
-
-
-def compared(report: ScanReport) -> tuple[Compared, ...]:
-    """Every finding that was compared, disagreements first."""
-    if report.text_report is None:
-        return ()
-    findings = {finding.label: finding for finding in report.findings}
-    first = report.text_report.disagreements
-    order = (*first, *(told for told in report.text_report.findings if told not in first))
-    return tuple(
-        Compared(findings[t.label], t, _TEXT_VALUES[t.value], _AGREEMENTS[t.agreement])
-        for t in order
-    )
-
-
-_TEXT_VALUES = {
-    TextValue.PRESENT: "stated",
-    TextValue.ABSENT: "denied",
-    TextValue.UNCERTAIN: "uncertain",
-    TextValue.NOT_MENTIONED: "not mentioned",
-}
-_AGREEMENTS = {
-    Agreement.AGREE: "Agree",
-    Agreement.TEXT_ONLY: "Stated in the text, below the network's threshold",
-    Agreement.NETWORK_ONLY: "Above the network's threshold, denied in the text",
-    Agreement.NOT_MENTIONED: "Above the network's threshold, not mentioned in the text",
-    Agreement.OPEN: "Open: one of the two cannot tell",
-}
-
-
-def place(focus: Focus) -> str:
-    """Side and zone; a lobe is not named, which needs lobe masks."""
-    if not focus.in_body:
-        return "outside the body"
-    side = "both sides" if focus.side is Side.BOTH else focus.side.value
-    if focus.zone is None:
-        return side
-    return f"{side}, all zones" if focus.zone is Zone.ALL else f"{side}, {focus.zone.value} zone"
-
-
-def spread(finding: Finding) -> str:
-    """What to say of a finding that has no focus."""
-    if finding.evidence is None:
-        return "This network cannot say where its evidence lies."
-    if finding.evidence.supporting == 0:
-        return "Nothing in the scan speaks for this finding."
-    return "The evidence is spread thinly over the scan: no focus."
-
-
-def slices(focus: Focus) -> str:
-    """The source slices that a focus spans."""
-    first, last = focus.slices
-    return f"slice {first}" if first == last else f"slices {first}–{last}"  # noqa: RUF001
-
-
-def size(focus: Focus) -> str:
-    """The edges of a focus's box, left-right by front-back by foot-head."""
-    return " × ".join(  # noqa: RUF001
-        f"{mm:.0f}" for mm in focus.box_lps.size_xyz_mm
-    )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

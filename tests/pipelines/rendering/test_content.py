@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from configs.contracts import INTENDED_USE
+from model.calibration import CalibrationState
 from pipelines.rendering.assemble import INDETERMINATE_LOGIT, decide
-from pipelines.rendering.content import Decision, ScanReport, percent
+from pipelines.rendering.content import Decision, Finding, ScanReport, percent
+from pipelines.rendering.finding_wording import frequency
 
 SCHEMA = Path(__file__).parents[3] / "docs" / "report.schema.json"
 
@@ -71,3 +73,31 @@ def test_decisions_follow_the_threshold(probability: float, threshold: float) ->
         assert probability < threshold
     assert decide(threshold, threshold) is Decision.INDETERMINATE
     assert INDETERMINATE_LOGIT > 0
+
+
+def test_a_percentage_comes_with_the_counts_behind_it(report: ScanReport) -> None:
+    def told(**fields: object) -> str:
+        alike = {"low": 0.2, "high": 0.6, "scans": 20, "said_so": 9} | fields
+        return frequency(
+            Finding.model_validate(report.findings[0].model_dump() | {"alike": alike})
+        ).replace("\N{NO-BREAK SPACE}", " ")
+
+    assert told() == (
+        "Of 100 training-site scans scored like this, 45 reports said so: 9 of the 20 validation "
+        "scans scored 20 % to 60 %."
+    )
+    assert "fewer than 1 reports said so: 0 of" in told(said_so=0)
+    assert told(low=0.0).endswith("scored below 60 %.")
+    assert told(high=1.0).endswith("scored 20 % or more.")
+    rank = report.findings[-1]
+    assert rank.calibration is CalibrationState.FEW_CASES
+    assert "not as a frequency" in frequency(rank)
+
+
+def test_the_draft_says_what_it_is_and_names_every_finding(report: ScanReport) -> None:
+    lines = report.draft.splitlines()
+    assert lines[0].startswith("DRAFT, UNVERIFIED")
+    assert lines[1] == INTENDED_USE
+    for finding in report.findings:
+        assert finding.name in report.draft
+        assert percent(finding.probability) in report.draft

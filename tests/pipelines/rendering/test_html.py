@@ -9,21 +9,11 @@ from html.parser import HTMLParser
 import pytest
 
 from configs.contracts import INTENDED_USE, PROBABILITY_MEANING
-from pipelines.rendering.content import (
-    Agreement,
-    Finding,
-    Quality,
-    Quote,
-    Remark,
-    ScanReport,
-    Status,
-    TextFinding,
-    TextReport,
-    TextValue,
-)
+from pipelines.rendering.content import Finding, Quality, Remark, ScanReport, Status
 from pipelines.rendering.html import render
 from pipelines.rendering.markup import visible
 from pipelines.rendering.pictures import Pictures
+from pipelines.rendering.text_report import Agreement, Quote, TextFinding, TextReport, TextValue
 
 
 class Page(HTMLParser):

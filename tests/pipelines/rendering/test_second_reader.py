@@ -2,8 +2,9 @@
 
 import pytest
 
-from pipelines.rendering.content import Agreement, Decision, ScanReport, TextReport, TextValue
+from pipelines.rendering.content import Decision, ScanReport
 from pipelines.rendering.second_reader import agreement, beside
+from pipelines.rendering.text_report import Agreement, TextReport, TextValue
 
 TEXT = """INDICATION: Cough, 61 years. Known lung nodule?
 
