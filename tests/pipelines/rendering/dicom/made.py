@@ -1,4 +1,4 @@
-"""A made CT series on disk, with an identity in every corner of its header, and a made reading."""
+"""A made CT series on disk, if need be with an identity in every corner, and a made reading."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -64,7 +64,7 @@ ORIENTATIONS = tuple(_AXES)
 
 
 def write_series(folder: Path, volume: Volume, orientation: str = "axial", **changed: Any) -> Path:
-    """Store a volume's voxels as single-frame CT images, with planted identities."""
+    """Store a volume's voxels as single-frame CT images; `changed` attributes are set in each."""
     folder.mkdir(parents=True)
     for number, image in enumerate(make_series(volume, orientation, **changed)):
         dcmwrite(folder / f"IM{number:03}", image, enforce_file_format=True)
@@ -104,7 +104,7 @@ def _header(index: int, changed: dict[str, Any]) -> Dataset:
     image.file_meta = FileMetaDataset()
     image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     image.SpecificCharacterSet = "ISO_IR 100"
-    for keyword, value in ({**COPIED, **LEFT_BEHIND} | changed).items():
+    for keyword, value in (COPIED | changed).items():
         image.add_new(keyword, dictionary_VR(keyword), value)
     block = image.private_block(0x0009, "CANARY PRIVATE", create=True)
     block.add_new(1, "LO", "SECRET_PRIVATE")
@@ -120,7 +120,6 @@ def _header(index: int, changed: dict[str, Any]) -> Dataset:
     image.BitsAllocated = image.BitsStored = 16
     image.HighBit, image.PixelRepresentation = 15, 1
     image.RescaleSlope, image.RescaleIntercept, image.RescaleType = 1, 0, "HU"
-    image.update({tag: value for tag, value in changed.items() if not isinstance(tag, str)})
     return image
 
 

@@ -173,10 +173,12 @@ def test_a_segment_is_its_focus_on_the_source_s_own_grid(
         for segment, focus in enumerate(finding.foci, start=1):
             assert finding.name in made.get_segment_description(segment).segment_label
             places = marked_places(made, segment)
-            half_mm = 0.51 * np.array(volume.spacing_mm_zyx[::-1])
             low, high = places.min(axis=0), places.max(axis=0)
-            assert np.all(np.abs(low - focus.box_lps.low_xyz_mm) <= half_mm + 0.1)
-            assert np.all(np.abs(high - focus.box_lps.high_xyz_mm) <= half_mm + 0.1)
+            voxel_mm = np.array(volume.spacing_mm_zyx[::-1])
+            box = np.array([focus.box_lps.low_xyz_mm, focus.box_lps.high_xyz_mm])
+            inset = np.array([low - box[0], box[1] - high])
+            assert np.all(inset > -0.1)
+            assert np.all(inset < voxel_mm)
 
 
 def marked_places(made: Dataset, segment: int) -> np.ndarray:
@@ -239,7 +241,7 @@ def test_a_multi_frame_source_is_referred_to_by_frame(volume: Volume, tmp_path: 
     present = findings(reading, Decision.PRESENT)
     peaks = sorted({focus.peak_xyz_mm[2] for finding in present for focus in finding.foci})
     chosen = sorted(float(positions[number - 1][2]) for number in numbers)
-    assert chosen == pytest.approx(peaks, abs=3.6)  # half a slice
+    assert chosen == pytest.approx(peaks, abs=7.1)  # half a slice
     made = segread(tmp_path / "out" / "seg-01.dcm")
     for frame in made.PerFrameFunctionalGroupsSequence:
         source = frame.DerivationImageSequence[0].SourceImageSequence[0]
@@ -268,24 +270,29 @@ def test_the_same_report_is_the_same_objects(
 
 
 def test_objects_carry_patient_and_study_and_nothing_else_of_the_source(
-    reading: Reading,
-    scan: Path,
+    volume: Volume,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
     recwarn: pytest.WarningsRecorder,
 ) -> None:
     assert len(LEFT_BEHIND) >= 60
-    for path in write_dicom(reading, scan, tmp_path):
+    scan = write_series(tmp_path / "scan", volume, **LEFT_BEHIND)
+    reading = read_made(scan, tmp_path / "bundle")
+    caplog.clear()
+    recwarn.clear()
+    paths = write_dicom(reading, scan, tmp_path / "out")
+    out, err = capfd.readouterr()
+    said = out + err + caplog.text + " ".join(str(warning.message) for warning in recwarn)
+    assert "anary" not in said
+    assert "CANARY" not in said
+    assert any(b"SECRET" in path.read_bytes() for path in scan.iterdir())
+    for path in paths:
         made = pydicom.dcmread(path)
         for keyword, value in COPIED.items():
             assert str(made[keyword].value) == value
         assert b"SECRET" not in path.read_bytes()
         assert all(not element.tag.is_private for item in items(made) for element in item)
-    out, err = capfd.readouterr()
-    said = out + err + caplog.text + " ".join(str(warning.message) for warning in recwarn)
-    assert "anary" not in said
-    assert "CANARY" not in said
 
 
 def test_a_header_that_breaks_the_rules_is_neither_quoted_nor_copied(
