@@ -7,7 +7,7 @@ from typing import Protocol
 
 from configs.contracts import InputError, RecordReason
 from pipelines.reports_in.body_parts import chest_only, is_combined
-from pipelines.reports_in.documents import DICOM, HL7, TEXT, Documents, is_dicom_file
+from pipelines.reports_in.documents import DICOM, HL7, TEXT, Documents, is_dicom_file, is_document
 from pipelines.reports_in.exam import ExamFilter, exam_in_text
 from pipelines.reports_in.joining import joined
 from pipelines.reports_in.language import is_english
@@ -64,7 +64,11 @@ def _source(path: Path, options: ReadOptions) -> _Source:
 
 
 def _is_table(path: Path) -> bool:
-    return path.is_dir() or suffix_of(path) in (".parquet", *JSON, *DELIMITED)
+    """Whether a file, or a folder of Parquet parts, is a table; so is a text by an unknown name."""
+    suffix = suffix_of(path)
+    if path.is_dir() or suffix in (".parquet", *JSON, *DELIMITED):
+        return True
+    return suffix not in (*TEXT, *HL7, *DICOM) and not is_document(path)
 
 
 def _files(path: Path) -> list[Path]:

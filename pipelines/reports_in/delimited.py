@@ -17,7 +17,7 @@ from pipelines.reports_in.rows import Row, unreadable
 from pipelines.reports_in.text_file import MAX_RECORD_CHARS, open_text, undecoded
 from pipelines.running.run import Rejected
 
-_DELIMITERS = ",;\t|"
+_DELIMITERS = ",;\t|^~\x1f\x01"  # the last two: ASCII's unit separator, and Hive's
 _SNIFFED_LINES = 50
 _SNIFFED_CHARS = 65_536  # of a line
 
@@ -35,6 +35,8 @@ class DelimitedFile:
         with open_text(path) as handle:
             pieces = iter(lambda: handle.readline(_SNIFFED_CHARS), "")
             sample = list(islice(pieces, _SNIFFED_LINES))
+        if not any(line.strip() for line in sample):
+            raise InputError(f"{path}: the file is empty")
         self.delimiter, header = _sniff(sample)
         self.columns = tuple(name.strip() for name in header)
         if any(map(undecoded, self.columns)) or not any(self.columns):

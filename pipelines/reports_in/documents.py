@@ -28,6 +28,12 @@ def is_dicom_file(path: Path) -> bool:
     return begins_dicom(_head(path))
 
 
+def is_document(path: Path) -> bool:
+    """Whether a file begins as DICOM files or HL7 messages do, whatever its name."""
+    head = _head(path)
+    return begins_dicom(head) or begins_hl7(head)
+
+
 class Documents:
     """Documents in order; a text's identifier is its path in the folder, without the ending.
 
@@ -54,7 +60,7 @@ class Documents:
         other_objects = 0
         for number, file in enumerate(self._files, start=1):
             place = f"file {number}"
-            if suffix_of(file) in TEXT or suffix_of(file) in HL7:
+            if not _may_be_dicom(file):
                 yield from self._text(file, place, messages)
             elif (record := self._dicom(file, place)) is not None:
                 yield record
@@ -94,6 +100,11 @@ class Documents:
         if self._is_single:
             return file.stem
         return file.relative_to(self._root).with_suffix("").as_posix()
+
+
+def _may_be_dicom(path: Path) -> bool:
+    suffix = suffix_of(path)
+    return suffix in DICOM or (suffix not in (*TEXT, *HL7) and is_dicom_file(path))
 
 
 def _told(count: int, what: str) -> Iterator[Rejected]:

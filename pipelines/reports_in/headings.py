@@ -1,5 +1,7 @@
 """Section heads by their codes (DICOM PS3.16 CID 7001, LOINC) or HL7's suffixes of OBX-3."""
 
+import re
+
 _HEADS = {
     "CLINICAL HISTORY": ("121060", "11329-0", "11348-0"),
     "INDICATION": ("121062", "55115-0", "18785-6", "42349-1"),
@@ -28,6 +30,18 @@ _WORDS = {
 }
 
 
+_ADDENDUM = re.compile(r"\W{0,20}addend(?:um|a)\b", re.IGNORECASE)
+
+
+def opens_as_addendum(text: str) -> bool:
+    """Whether a text's first word says that it is an addendum.
+
+    >>> opens_as_addendum("*** Addendum #1 ***"), opens_as_addendum("No addendum.")
+    (True, False)
+    """
+    return _ADDENDUM.match(text) is not None
+
+
 def head_of(*codes_and_words: str) -> str | None:
     """The head that one of the codes or names stands for, or None.
 
@@ -42,7 +56,7 @@ def head_of(*codes_and_words: str) -> str | None:
 
 
 def under(head: str | None, text: str) -> str:
-    """The text under a head, unless it begins with that head itself."""
-    if head is None or text.lstrip().upper().startswith(head):
+    """The text under a head, unless it begins with that head itself or as an addendum."""
+    if head is None or text.lstrip().upper().startswith(head) or opens_as_addendum(text):
         return text
     return f"{head}:\n{text}"

@@ -16,13 +16,16 @@ from typing import NamedTuple
 import numpy as np
 
 from configs.contracts import RecordReason
+from pipelines.reports_in.headings import opens_as_addendum
 from pipelines.reports_in.rows import Report, unreadable
 from pipelines.reports_in.status import Status
 from pipelines.running.run import Rejected
 
 _DIGEST_BYTES = 12
 _ADDENDUM_HEAD = "ADDENDUM"
-_WHOLE_REPORT_HEADS = ("FINDINGS:", "IMPRESSION:", "ORIGINAL REPORT", "TECHNIQUE:")
+_REPEATED = "ORIGINAL REPORT"
+_WHOLE_REPORT_HEADS = ("FINDINGS:", "IMPRESSION:", "TECHNIQUE:", "COMPARISON:")
+_MANY_HEADS = 2  # an addendum may name the impression that it changes
 _Fate = tuple[RecordReason, str]
 
 
@@ -72,7 +75,7 @@ def _appended(messages: Sequence[Report]) -> Report:
     for addendum in addenda:
         added = addendum.text.strip()
         if added not in report.text:
-            head = "" if added.upper().startswith(_ADDENDUM_HEAD) else f"{_ADDENDUM_HEAD}:\n"
+            head = "" if opens_as_addendum(added) else f"{_ADDENDUM_HEAD}:\n"
             text += f"\n\n{head}{added}"
     start = len(report.text.rstrip())
     if len(text) == start:
@@ -224,8 +227,10 @@ _OPENS = 16  # added to the status of a message that opens with "ADDENDUM"
 
 def _opens_with_addendum(text: str) -> bool:
     """Whether the text is an addendum by its own words, and does not repeat the whole report."""
-    text = text.lstrip().upper()
-    return text.startswith(_ADDENDUM_HEAD) and not any(h in text for h in _WHOLE_REPORT_HEADS)
+    if not opens_as_addendum(text):
+        return False
+    text = text.upper()
+    return _REPEATED not in text and sum(head in text for head in _WHOLE_REPORT_HEADS) < _MANY_HEADS
 
 
 def _digest(text: str) -> bytes:

@@ -51,7 +51,8 @@ class ParquetTable:
         if isinstance(kind, pa.DictionaryType):
             kind = kind.value_type
         textual = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-        if pa.types.is_integer(kind) or pa.types.is_temporal(kind):
+        is_whole = pa.types.is_decimal(kind) and kind.scale == 0
+        if pa.types.is_integer(kind) or is_whole or pa.types.is_temporal(kind):
             return
         if not (textual or pa.types.is_binary(kind)):
             raise InputError(
@@ -70,7 +71,7 @@ def _texts(column: pa.Array) -> list[str | bytes | None]:
     """A column's values as text; what is not UTF-8 stays bytes."""
     if isinstance(column, pa.DictionaryArray):
         column = column.dictionary_decode()
-    if pa.types.is_integer(column.type):
+    if pa.types.is_integer(column.type) or pa.types.is_decimal(column.type):
         return [None if value is None else str(value) for value in column.to_pylist()]
     if pa.types.is_temporal(column.type):
         column = column.cast(pa.string())

@@ -1,10 +1,13 @@
 """Archives as sites export them: nothing is lost, nothing is swallowed, identifiers stay text."""
 
+import bz2
+import contextlib
 import csv
 import gzip
 import io
 import json
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -54,7 +57,7 @@ def test_identifiers_and_texts_stay_text(tmp_path: Path) -> None:
     assert rejected == []
 
 
-@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", "^", "~", "\x1f"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_delimiters_encodings_and_line_ends(
@@ -261,6 +264,75 @@ def test_compressed_files_and_a_truncated_one(tmp_path: Path) -> None:
     assert len(reports) == 5000
     with pytest.raises(InputError, match="cannot be read to its end"):
         read(tmp_path / "b.csv.gz", packed[: len(packed) // 2])
+
+
+@pytest.mark.parametrize("packed", ["gz", "bz2", "zst"])
+def test_compressed_json_lines(tmp_path: Path, packed: str) -> None:
+    compress = {"gz": gzip.compress, "bz2": bz2.compress, "zst": pa.Codec("zstd").compress}[packed]
+    line = json.dumps({"report_id": "00123", "report_text": "Lungs clear."}).encode()
+    (tmp_path / f"a.jsonl.{packed}").write_bytes(bytes(memoryview(compress(line + b"\n"))))
+    reports, rejected = split(tmp_path / f"a.jsonl.{packed}")
+    assert pairs(reports) == [("00123", "Lungs clear.")]
+    assert rejected == []
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([18446744073709551615], pa.uint64()),
+        pa.array([Decimal("18446744073709551615")], pa.decimal128(38, 0)),
+    ],
+)
+def test_twenty_digits_from_whole_number_columns(tmp_path: Path, column: pa.Array) -> None:
+    table = pa.table({"report_id": column, "report_text": ["Lungs clear."]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    reports, _ = split(tmp_path / "a.parquet")
+    assert [report.id for report in reports] == ["18446744073709551615"]
+
+
+def test_markup_in_cells_becomes_text_and_broken_markup_costs_its_row(tmp_path: Path) -> None:
+    rows = [
+        ("1", "{\\rtf1\\ansi No nodule.\\par Clear.}", "<p>Normal</p>"),
+        ("2", "{\\rtf1\\bin9 xx}", "Normal"),
+        ("3", "A nodule <5 mm", "R&D {x}"),
+    ]
+    out = io.StringIO()
+    csv.writer(out).writerows([("report_id", "findings", "impression"), *rows])
+    reports, rejected = read(tmp_path / "a.csv", out.getvalue())
+    assert pairs(reports) == [
+        ("1", "FINDINGS: No nodule.\nClear.\n\nIMPRESSION: Normal"),
+        ("3", "FINDINGS: A nodule <5 mm\n\nIMPRESSION: R&D {x}"),
+    ]
+    assert [(r.id, r.reason) for r in rejected] == [("2", "UNREADABLE")]
+
+
+def test_a_table_or_documents_by_an_unknown_name(tmp_path: Path) -> None:
+    reports, _ = read(tmp_path / "reports.dat", HEADER + "1,Lungs clear.\n")
+    assert pairs(reports) == [("1", "Lungs clear.")]
+    hl7 = "MSH|^~\\&|||||||ORU\rOBR|1||A1\rOBX|1|TX|||Lungs clear.\r"
+    reports, _ = read(tmp_path / "reports.out", hl7)
+    assert pairs(reports) == [("A1", "Lungs clear.")]
+
+
+def test_rows_of_several_files_name_their_file(tmp_path: Path) -> None:
+    (tmp_path / "1.csv").write_text(HEADER + "1,Lungs clear.\n")
+    (tmp_path / "2.csv").write_text(HEADER + "2,Lungs clear.\n3\n")
+    reports, rejected = split(tmp_path)
+    assert [report.place for report in reports] == ["line 2 of file 1", "line 2 of file 2"]
+    assert [r.detail for r in rejected] == ["line 3 of file 2: 1 fields, 2 expected"]
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    content=st.binary(max_size=300), suffix=st.sampled_from(["csv", "jsonl", "txt", "hl7", "dcm"])
+)
+def test_any_bytes_give_records_or_an_input_error(
+    tmp_path: Path, content: bytes, suffix: str
+) -> None:
+    path = tmp_path / f"a.{suffix}"
+    path.write_bytes(content)
+    with contextlib.suppress(InputError):
+        assert all(isinstance(r, Report | Rejected) for r in read_reports(path))
 
 
 def test_a_folder_of_texts(tmp_path: Path) -> None:

@@ -207,6 +207,16 @@ def test_statuses_of_messages(tmp_path: Path) -> None:
     ]
 
 
+def test_an_addendum_sent_as_a_final_is_appended(tmp_path: Path) -> None:
+    body = "".join(
+        message(header(), order().replace("20240102", f"2024010{day}"), result(text))
+        for day, text in enumerate([TEXT, "*** ADDENDUM ***\\.br\\There is a nodule."], start=2)
+    )
+    (report,), rejected = read(tmp_path / "a.hl7", body)
+    assert report.text == f"FINDINGS:\n{TEXT}\n\n*** ADDENDUM ***\nThere is a nodule."
+    assert [r.reason for r in rejected] == ["JOINED"]
+
+
 def test_other_messages_are_counted_and_broken_ones_named(tmp_path: Path) -> None:
     body = (
         "garbage before\r"
