@@ -136,7 +136,8 @@ def test_hostile_text_is_intact(
     tmp_path: Path,
 ) -> None:
     plain = [text for text in hostile_strings if len(text) < 1000 and text.isascii()]
-    found = "".join(text_of(hostile[0], tmp_path).split())
+    # A tower of accents lies over its neighbours' lines.
+    found = "".join(text_of(hostile[0], tmp_path).replace("\N{COMBINING ACUTE ACCENT}", "").split())
     missing = [text for text in plain if "".join(visible(text).split()) not in found]
     assert len(plain) > 200
     assert missing == []
