@@ -43,7 +43,8 @@ def label(
     Parameters
     ----------
     reports
-        CSV or TSV (also .gz or .zst), JSON lines, Parquet (file or folder), or a folder of .txt.
+        CSV or TSV (also .gz or .zst), JSON lines, Parquet, HL7 v2 messages, DICOM structured
+        reports, or a folder of one of these or of .txt, .rtf and .html (see docs/files.md).
     out
         The folder to write.
     convention
@@ -51,7 +52,8 @@ def label(
     binary
         Write 0 and 1 only; uncertain and blank become what the convention says.
     id_column
-        The column with the report's identifier, if it has not one of the usual names.
+        The column with the report's identifier, if it has not one of the usual names; of HL7
+        messages a field, such as OBR-18.
     text_column
         The column with the text; repeat it for a text in several columns, which are then joined
         under their names ("IMPRESSION: ...").
