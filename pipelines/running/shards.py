@@ -7,6 +7,7 @@ with a deadline (`child`), and one that cannot be computed whole is taken apart 
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -70,7 +71,13 @@ def map_shards(
                 yield _run(work, child, shard)
         return
     with connected(workers, scheduler) as client:
-        yield from _placed(client, work, iter(shards), ahead, wait_for_ever=scheduler is not None)
+        lasting = scheduler is not None
+        try:
+            yield from _placed(client, work, iter(shards), ahead, wait_for_ever=lasting)
+        finally:
+            if lasting:
+                with suppress(OSError):  # the scheduler is gone: so are its workers
+                    client.run(_end_children, client.id, on_error="ignore")
 
 
 def map_records(
@@ -132,16 +139,27 @@ def _run(work: Work, child: Child, shard: Shard) -> Any:
     return work.finish(shard, pieces)
 
 
-_warm = threading.local()
+_warm: dict[int, tuple[str, Child]] = {}
+"""In a Dask worker, by thread: the run it works for, and the child it keeps from shard to shard."""
 
 
 def _run_in_worker(work: Work, run: str, shard: Shard) -> Any:
-    """One shard in a Dask worker, whose thread keeps its child from shard to shard of a run."""
-    if getattr(_warm, "run", None) != run:
-        if hasattr(_warm, "child"):
-            _warm.child.close()
-        _warm.run, _warm.child = run, Child(work.compute)
-    return _run(work, _warm.child, shard)
+    thread = threading.get_ident()
+    known, child = _warm.get(thread, ("", None))
+    if child is None or known != run:
+        if child is not None:
+            child.close()
+        child = Child(work.compute)
+        _warm[thread] = run, child
+    return _run(work, child, shard)
+
+
+def _end_children(run: str) -> None:
+    """End a run's children in a Dask worker that outlives it."""
+    for thread, (known, child) in list(_warm.items()):
+        if known == run:
+            del _warm[thread]
+            child.close()
 
 
 def _placed(

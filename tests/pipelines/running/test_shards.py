@@ -159,3 +159,14 @@ def test_ctrl_c_ends_the_run_and_its_workers(tmp_path: Path) -> None:
     time.sleep(1)
     with pytest.raises(ProcessLookupError):
         os.killpg(run.pid, 0)
+
+
+def test_an_existing_cluster_computes_and_keeps_no_child() -> None:
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address="127.0.0.1:0"
+    ) as cluster:
+        results = dict(map_shards(Poisoned(), cut(12, 3), scheduler=cluster.scheduler_address))
+    assert [results[n] for n in range(4)] == [[6 * n, 6 * n + 2, 6 * n + 4] for n in range(4)]
+    assert shards._warm == {}
