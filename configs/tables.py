@@ -25,6 +25,7 @@ FACTS = pa.schema(
         ("segment", pa.string()),
         ("size_mm", pa.float32()),
         ("sizes_mm", pa.list_(pa.float32())),
+        ("size_below", pa.bool_()),
         ("prior_size_mm", pa.float32()),
         ("severity", pa.string()),
         ("count", pa.int32()),
@@ -76,6 +77,8 @@ SOFT_LABELS = pa.schema(
         ("label", pa.string()),
         ("probability", pa.float32()),
         ("confidence", pa.float32()),
+        ("start", pa.int32()),
+        ("end", pa.int32()),
     ]
 )
 

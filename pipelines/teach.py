@@ -1,0 +1,191 @@
+"""`chestct teach`: from an archive and some judged reports to a neural stage beside the rules."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from configs.contracts import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from labeler import Labeler
+    from labeler.neural import Gold
+    from pipelines.reports_in.rows import Report
+    from pipelines.running.run import Rejected, Run
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """What `teach` wrote, and on what."""
+
+    out: Path
+    reports: int
+    gold_reports: int
+
+
+def teach(
+    reports: Path,
+    *,
+    out: Path,
+    gold: Path | None = None,
+    convention: str = "ct_rate",
+    configs: Path | None = None,
+    encoder: str | None = None,
+    online: bool = False,
+    max_reports: int = 10_000,
+    id_column: str | None = None,
+    text_column: list[str] | None = None,
+    gold_id_column: str | None = None,
+    seed: int = 0,
+    quiet: bool = False,
+) -> Taught:
+    """Teach a neural stage what the rules read in an archive, and to correct it by gold.
+
+    OUT can then stand beside the rules: `chestct label --neural OUT`. It learns the archive's own
+    words, so expect minutes on a CPU for some thousand reports.
+
+    Parameters
+    ----------
+    reports
+        The archive, as `chestct label` takes it.
+    out
+        The folder to write: `stage.json`, `weights.safetensors`, `tokenizer.json`.
+    gold
+        CSV or Parquet with an identifier and a column of 1, 0, -1 or blank for each label, for some
+        reports of the archive; some hundreds are worth their reading. Without it the stage only
+        imitates the rules and cannot be fused with them.
+    convention
+        Whose labels are taught: `ct_rate` or another name, or a .yaml file.
+    configs
+        A folder of your own findings, cues and conventions, as `chestct label` takes it.
+    encoder
+        A Hugging Face encoder: a local folder, or a name that was downloaded before. If not given,
+        a small BERT is made from the archive's own words.
+    online
+        Let the encoder be fetched from the hub.
+    max_reports
+        Learn from so many reports, drawn at random, and from all that have gold.
+    id_column
+        The archive's identifier column, if it has not one of the usual names.
+    text_column
+        The column with the text; repeat it for a text in several columns.
+    gold_id_column
+        The gold's identifier column, if it has not one of the usual names.
+    seed
+        Seed of all that is drawn.
+    quiet
+        Do not tell what is being done.
+    """
+    from labeler import load_labeler
+    from labeler.neural import Recipe, save
+    from labeler.neural import teach as teach_stage
+    from labeler.neural.encoder import pretrained_encoder
+    from pipelines.reports_in.archive import read_reports
+    from pipelines.reports_in.options import ReadOptions
+    from pipelines.running.progress import messages
+    from pipelines.running.run import Run
+
+    if max_reports < 1:
+        raise InputError("--max-reports: at least one report")
+    labeler = load_labeler(convention, configs)
+    options = ReadOptions(id_column=id_column, text_columns=tuple(text_column or ()))
+    inputs = {"reports": reports, "gold": gold, "configs": configs}
+    settings = {
+        "convention": convention,
+        "encoder": encoder,
+        "online": online,
+        "max_reports": max_reports,
+        "id_column": id_column,
+        "text_column": text_column,
+        "seed": seed,
+    }
+    given = {name: path for name, path in inputs.items() if path is not None}
+    with Run("teach", out, given, settings) as run:
+        judged = _read_gold(gold, labeler, gold_id_column) if gold else {}
+        chosen = _choose(run, read_reports(reports, options), judged, max_reports, seed)
+        known = _gold_of(chosen, judged, gold)
+        stage = teach_stage(
+            labeler,
+            convention,
+            [report.text for report in chosen],
+            known,
+            None if encoder is None else pretrained_encoder(encoder, online=online),
+            Recipe(seed=seed),
+            tell=(lambda _: None) if quiet else (lambda told: messages.print(told, markup=False)),
+        )
+        save(out, stage)
+        gold_reports = len(known.texts) if known else 0
+        run.counts.update(taught=len(chosen), gold=gold_reports)
+    return Taught(out, len(chosen), gold_reports)
+
+
+def _read_gold(
+    path: Path, labeler: "Labeler", id_column: str | None
+) -> dict[str, "NDArray[np.float32]"]:
+    """Gold by report: 1 or 0 as the convention's binary coding has it; NaN without a column."""
+    import numpy as np
+
+    from labeler.neural.reading import BLANK, Coding
+    from pipelines.labelled.values import labels_file, read_label_values
+
+    frame = read_label_values(labels_file(path), id_column, labeler.label_names).frame
+    values = frame.fillna(BLANK).to_numpy(np.int8)
+    present = Coding.of(labeler).present(values).astype(np.float32)
+    gold = np.full((len(frame), len(labeler.label_names)), np.nan, np.float32)
+    for column, name in enumerate(frame.columns):
+        gold[:, labeler.label_names.index(name)] = present[:, column]
+    return dict(zip(frame.index, gold, strict=True))
+
+
+def _choose(
+    run: "Run",
+    records: "Iterable[Report | Rejected]",
+    judged: dict[str, "NDArray[np.float32]"],
+    most: int,
+    seed: int,
+) -> "list[Report]":
+    """All reports with gold, and a random sample of the others (reservoir sampling)."""
+    import numpy as np
+
+    from pipelines.reports_in.rows import Report
+
+    rng = np.random.default_rng(seed)
+    with_gold: list[Report] = []
+    sample: list[Report] = []
+    others = 0
+    for record in records:
+        run.counts["read"] += 1
+        if not isinstance(record, Report):
+            run.rejected.append(record)
+        elif record.id in judged:
+            with_gold.append(record)
+        else:
+            others += 1
+            if len(sample) < most:
+                sample.append(record)
+            elif (place := int(rng.integers(others))) < most:
+                sample[place] = record
+    return [*with_gold, *sample]
+
+
+def _gold_of(
+    chosen: "list[Report]", judged: dict[str, "NDArray[np.float32]"], path: Path | None
+) -> "Gold | None":
+    """The gold of the reports that have it; raises InputError where gold fits no report."""
+    import numpy as np
+
+    from labeler.neural import Gold
+
+    if path is None:
+        return None
+    known = [report for report in chosen if report.id in judged]
+    if not known:
+        raise InputError(
+            f"{path}: names no report of the archive; do the identifiers have the same form? "
+            "(--gold-id-column, --id-column)"
+        )
+    texts = tuple(report.text for report in known)
+    return Gold(texts, np.stack([judged[report.id] for report in known]))
