@@ -13,13 +13,14 @@ import yaml
 from configs import files
 from configs.contracts import ExitCode, InputError, RecordReason, Split, Stage
 from configs.training import TrainConfig, load_train
+from model import bundle as bundles
+from model.bundle import Bundle
 from pipelines.running.progress import messages, results
 from pipelines.running.run import Run
 
 if TYPE_CHECKING:
     from lightning import Fabric
 
-    from model.bundle import Bundle
     from model.training import Fitted
     from model.volumes.store import Store
     from pipelines.training.teaching import Teaching
@@ -42,7 +43,7 @@ def train(
     stage: Path | None = None,
     resume: bool = False,
     quiet: bool = False,
-) -> "Bundle":
+) -> Bundle:
     """Train a network on a cohort and write it as a bundle.
 
     The network, the calibration and the thresholds are chosen on the validation split; the test
@@ -76,7 +77,6 @@ def train(
     quiet
         Print nothing.
     """
-    from model import bundle as bundles
     from model.training import Paused
     from model.training.devices import launch
     from model.volumes.store import Store
@@ -137,10 +137,8 @@ def _finished(out: Path) -> bool:
     return record.exists() and files.read_json(record).get("verb") == "train"
 
 
-def _already_finished(out: Path, *, quiet: bool) -> "Bundle":
+def _already_finished(out: Path, *, quiet: bool) -> Bundle:
     """What a requeued job does whose last words were lost."""
-    from model import bundle as bundles
-
     bundle = bundles.load(out)
     shutil.rmtree(out / _RESUME, ignore_errors=True)
     if not quiet:
@@ -261,13 +259,13 @@ def _stop_signals() -> Iterator[Callable[[], bool]]:
 
 def _finish(
     fitted: "Fitted", recipe: TrainConfig, teaching: "Teaching", store: "Store", seconds: float
-) -> "Bundle":
+) -> Bundle:
     from pipelines.training.finish import make_bundle
 
     return make_bundle(fitted, recipe, teaching, store, seconds)
 
 
-def _print(fitted: "Fitted", bundle: "Bundle", out: Path) -> None:
+def _print(fitted: "Fitted", bundle: Bundle, out: Path) -> None:
     kept = ", ".join(
         (f"seed {m.seed}: " if len(bundle.members) > 1 else "")
         + (f"epoch {m.epoch}" if m.epoch else "the start")

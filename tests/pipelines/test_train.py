@@ -60,6 +60,13 @@ def test_writes_a_bundle_that_says_where_it_comes_from(archive, tmp_path, capfd)
     assert [member.seed for member in bundle.members] == [0]
 
 
+def test_the_command_line_reads_its_signature(capfd):
+    from pipelines.cli import app
+
+    app(["train", "--help"], result_action="return_value")
+    assert "--soft-labels" in capfd.readouterr().out
+
+
 def test_says_what_it_did(archive, tmp_path, capfd):
     train_on(archive, tmp_path, quiet=False)
     output = capfd.readouterr()
