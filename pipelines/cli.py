@@ -28,7 +28,7 @@ for verb, help_line in {
     "cohort": "Who belongs to whom: joins labels and scans, and splits by patient.",
     "train": "Train a network on a cohort.",
     "evaluate": "A bundle against a cohort's labels: discrimination and calibration.",
-    "report": "One scan's probabilities with evidence: JSON and HTML.",
+    "report": "One scan's probabilities with evidence: JSON, HTML, PDF, DICOM.",
 }.items():
     app.command(f"pipelines.{verb}:{verb}", name=verb, help=help_line)
 
