@@ -38,6 +38,7 @@ class GoldReports:
 
     bags: list[NDArray[np.int32]]
     state_nd: Tensor
+    """In half precision: some hundred bytes a token."""
     cut_u: NDArray[np.int64]
     """Where each sentence's tokens begin in `state_nd`; one more at the end."""
     gold_rl: Tensor
@@ -54,7 +55,7 @@ class GoldReports:
         weak = weak_targets(reading, silent_weight=silent_weight, gold_rl=gold.present_rl)
         return cls(
             reading.bags(),
-            torch.cat(states),
+            torch.cat(states).half(),
             np.cumsum([0, *map(len, states)]),
             torch.from_numpy(np.nan_to_num(gold.present_rl)),
             torch.from_numpy(~np.isnan(gold.present_rl)).float(),
@@ -68,8 +69,9 @@ class GoldReports:
         sentences, sentence_m = np.unique(np.concatenate(bags), return_inverse=True)
         lengths = np.diff(self.cut_u)[sentences]
         tokens = [np.arange(self.cut_u[u], self.cut_u[u + 1]) for u in sentences]
+        token_n = np.concatenate([np.zeros(0, np.int64), *tokens])
         return {
-            "state_nd": self.state_nd[torch.from_numpy(np.concatenate(tokens))],
+            "state_nd": self.state_nd[torch.from_numpy(token_n)].float(),
             "sentence_n": torch.from_numpy(np.repeat(np.arange(len(sentences)), lengths)),
             "sentence_m": torch.from_numpy(sentence_m),
             "report_m": torch.from_numpy(np.repeat(np.arange(len(bags)), [len(b) for b in bags])),
@@ -105,6 +107,8 @@ class CrossFit:
 
 def cross_fit(stage: NeuralStage, reading: Reading, gold: Gold, recipe: Recipe) -> CrossFit:
     """Learn from gold, starting from the stage's head."""
+    if not reading.sentences:
+        raise InputError("the reports with gold have no sentences to learn from")
     reports = GoldReports.of(stage, reading, gold, recipe.silent_weight)
     fold_r = _folds(gold.texts, recipe.folds)
     held_out_erl = torch.zeros(recipe.gold_epochs + 1, *gold.present_rl.shape)

@@ -18,7 +18,7 @@ from configs.contracts import InputError
 from labeler.neural.encoder import config_of, encoder_from_config
 from labeler.neural.fusion import Combination, Fusion
 from labeler.neural.network import SentenceNetwork
-from labeler.neural.stage import NeuralStage
+from labeler.neural.stage import NeuralStage, best_device
 from labeler.neural.tokens import Tokens
 
 STAGE_FORMAT = 1
@@ -113,7 +113,7 @@ def load(folder: Path) -> NeuralStage:
     return NeuralStage(
         content.convention,
         content.labels,
-        network.eval(),
+        network.eval().to(best_device()),
         Tokens(tokenizer, content.pad, content.longest),
         {
             fusion: Combination(np.array(saved.weight), np.array(saved.threshold))

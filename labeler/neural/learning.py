@@ -105,7 +105,8 @@ class FromGold(_Task):
         target_ul, gold_rl = batch["target_ul"], batch["gold_rl"]
         hazard_ul, hazard_rl = hazards_of(self.head, batch)
         gold = (hazard_loss(hazard_rl, gold_rl) * batch["known_rl"]).sum() / len(gold_rl)
-        rules = (hazard_loss(hazard_ul, target_ul) * batch["weight_ul"]).sum() / len(target_ul)
+        rules = (hazard_loss(hazard_ul, target_ul) * batch["weight_ul"]).sum()
+        rules = rules / max(1, len(target_ul))
         return gold + self._rules_share * rules
 
 

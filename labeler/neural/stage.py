@@ -129,6 +129,11 @@ class NeuralStage:
         return torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=gpu)
 
 
+def best_device() -> torch.device:
+    """A GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def report_hazards(reading: Reading, hazard_ul: NDArray[np.float32]) -> NDArray[np.float32]:
     """Each report's hazards (reports, labels): the sum over its different sentences."""
     hazard_rl = [hazard_ul[bag].sum(axis=0) for bag in reading.bags()]

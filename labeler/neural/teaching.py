@@ -15,7 +15,7 @@ from labeler.neural.learning import FromRules, MaskedWords, run
 from labeler.neural.network import SentenceNetwork
 from labeler.neural.reading import Floats, Reading, read_reports, weak_targets
 from labeler.neural.recipe import Gold, Recipe
-from labeler.neural.stage import NeuralStage, report_hazards
+from labeler.neural.stage import NeuralStage, best_device, report_hazards
 from labeler.neural.tokens import Tokens, batches_by_length
 
 _NEW_RATE, _PRETRAINED_RATE, _WORDS_RATE = 1e-3, 5e-5, 2e-3
@@ -56,6 +56,7 @@ def teach(
     tell("learning from the rules")
     rate = _NEW_RATE if is_new else _PRETRAINED_RATE
     _learn_rules(network, tokens, ids, archive, rate, recipe, rng)
+    network.to(best_device())
     card: dict[str, float | str] = {
         "reports": archive.reports,
         "sentences": len(ids),
@@ -133,7 +134,7 @@ def _calibrated_on_rules(
 def _taught_gold(stage: NeuralStage, labeler: Labeler, gold: Gold, recipe: Recipe) -> NeuralStage:
     reading = read_reports(labeler, gold.texts)
     fitted = cross_fit(stage, reading, gold, recipe)
-    stage.network.head = fitted.head
+    stage.network.head = fitted.head.to(best_device())
     combinations = {
         fusion: _combination(fusion, reading, fitted.held_out_rl, gold.present_rl)
         for fusion in (Fusion.NEURAL, Fusion.FUSED)
@@ -147,6 +148,6 @@ def _combination(
 ) -> Combination:
     known_rl = ~np.isnan(present_rl)
     if len(np.unique(present_rl[known_rl])) < 2:
-        raise InputError("what the stage is calibrated on holds one value only; give more gold")
+        raise InputError("what the stage is calibrated on holds one value only; give more reports")
     seen = features(fusion, reading.value_rl, hazard_rl)
     return fit_combination(seen, present_rl == 1, known_rl)

@@ -1,4 +1,4 @@
-"""`teach`: an archive and gold in, a stage out, and what it says in tables."""
+"""`teach` and `fuse`: an archive and gold in, a stage out, and what it says in tables."""
 
 from pathlib import Path
 
@@ -9,6 +9,8 @@ from configs import files, tables
 from configs.contracts import InputError
 from labeler import load_labeler
 from labeler.neural import Fusion, Recipe, load
+from pipelines.fuse import fuse
+from pipelines.label import label
 from pipelines.labelled.taught import apply
 from pipelines.teach import teach
 
@@ -61,3 +63,31 @@ def test_gold_that_fits_no_report_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="names no report"):
         teach(reports, out=tmp_path / "stage", gold=gold, quiet=True)
     assert not (tmp_path / "stage" / "run.json").exists()
+
+
+def test_a_labelled_archive_is_judged_beside_its_rules(tmp_path: Path) -> None:
+    reports, gold = archive(tmp_path)
+    label(reports, out=tmp_path / "labels", quiet=True)
+    teach(reports, out=tmp_path / "stage", gold=gold, quiet=True)
+    done = fuse(tmp_path / "labels", stage=tmp_path / "stage", out=tmp_path / "out", quiet=True)
+    assert done.reports == 40
+    names = load_labeler().label_names
+    fused = files.read_table(tmp_path / "out" / "labels.parquet")
+    ruled = files.read_table(tmp_path / "labels" / "labels.parquet")
+    assert fused.schema.equals(tables.labels_schema(names))
+    assert fused.column("report_id").equals(ruled.column("report_id"))
+    differing = sum(
+        one[name] != other[name]
+        for one, other in zip(fused.to_pylist(), ruled.to_pylist(), strict=True)
+        for name in names
+    )
+    assert differing == done.overruled
+    soft = files.read_table(tmp_path / "out" / "soft_labels.parquet")
+    assert soft.schema.equals(tables.SOFT_LABELS)
+    assert soft.num_rows == 40 * len(names)
+
+    reports.write_text(reports.read_text() + "more,Pleural effusion is seen.\n")
+    with pytest.raises(InputError, match="has changed"):
+        fuse(tmp_path / "labels", stage=tmp_path / "stage", out=tmp_path / "out", quiet=True)
+    with pytest.raises(InputError, match="chestct label"):
+        fuse(tmp_path / "stage", stage=tmp_path / "stage", out=tmp_path / "x", quiet=True)
