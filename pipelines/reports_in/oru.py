@@ -6,7 +6,8 @@ Segments and fields are those of HL7 v2.9 chapters 4 and 7; head codes those of 
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Iterator
+from collections import ChainMap
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from configs.contracts import InputError, RecordReason
@@ -90,14 +91,21 @@ class OruReader:
             else:
                 self.others += 1
             return
-        reports = [
-            self._report(message, group, f"{place}, OBR {number}" if len(groups) > 1 else place)
+        first = {segment[0]: segment for segment in reversed(message.segments)}
+        yield from [
+            self._report(
+                message,
+                group,
+                ChainMap({"OBR": group.request, "ORC": group.order}, first),
+                f"{place}, OBR {number}" if len(groups) > 1 else place,
+            )
             for number, group in enumerate(groups, start=1)
         ]
-        yield from reports
 
-    def _report(self, message: Message, group: _Group, place: str) -> Report | Rejected:
-        report_id = self._id(message, group)
+    def _report(
+        self, message: Message, group: _Group, named: Mapping[str, _Segment], place: str
+    ) -> Report | Rejected:
+        report_id = self._id(message, named)
         try:
             text = _text(message, group)
         except CharsetError as error:
@@ -119,15 +127,12 @@ class OruReader:
             next((time for text in times if (time := seconds_of(text)) is not None), None),
         )
 
-    def _id(self, message: Message, group: _Group) -> str:
+    def _id(self, message: Message, named: Mapping[str, _Segment]) -> str:
         for name in self._ids:
-            for segment in (group.request, group.order, *message.segments):
-                if segment and segment[0] == name.segment:
-                    whole = _field(segment, name.field).split(message.repetition)[0]
-                    found = _component(message, whole, name.component).strip()
-                    if found:
-                        return found
-                    break
+            whole = _field(named.get(name.segment, ()), name.field).split(message.repetition)[0]
+            found = _component(message, whole, name.component).strip()
+            if found:
+                return found
         return ""
 
 
