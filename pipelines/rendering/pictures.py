@@ -22,12 +22,13 @@ MOST_KEY_IMAGES = 9
 _KEY_IMAGE_PIXELS = 360
 _OVERLAY_RGB = np.array([255.0, 110.0, 0.0])
 _OUTLINE_RGB = np.array([255.0, 190.0, 80.0])
+_BAR_MM, _BAR_MARGIN, _BAR_GREY = 50.0, 8, 235.0
 _OPACITY, _FAINT, _HOT = 0.45, 0.15, 0.5  # as in the viewer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeyImage:
-    """One axial slice through a focus, windowed, with the evidence laid over it: for print."""
+    """One axial slice through a focus, windowed, with the evidence over it and a bar of 5 cm."""
 
     finding: Finding
     focus: Focus
@@ -97,6 +98,8 @@ def _key_image(
     rgb = grey * (1 - opacity) + _OVERLAY_RGB * opacity
     hot = strength[..., 0] >= _HOT
     rgb[hot & ~binary_erosion(hot, border_value=1)] = _OUTLINE_RGB
+    length = min(round(_BAR_MM / mm_x * scale), size_yx[1] - 2 * _BAR_MARGIN)
+    rgb[-_BAR_MARGIN - 2 : -_BAR_MARGIN, -_BAR_MARGIN - length : -_BAR_MARGIN] = _BAR_GREY
     stream = io.BytesIO()
     Image.fromarray(rgb.round().astype(np.uint8)).save(stream, "JPEG", quality=85)
     return KeyImage(finding, focus, window, stream.getvalue(), (rows * mm_y) / (columns * mm_x))
