@@ -38,6 +38,10 @@ class DelimitedFile:
         if not any(line.strip() for line in sample):
             raise InputError(f"{path}: the file is empty")
         self.delimiter, header = _sniff(sample)
+        try:
+            next(csv.reader(sample, delimiter=self.delimiter, strict=True))
+        except csv.Error:
+            raise InputError(f"{path}: the header line has a stray quote; mend it") from None
         self.columns = tuple(name.strip() for name in header)
         if any(map(undecoded, self.columns)) or not any(self.columns):
             raise InputError(f"{path}: not a table of text; expected a header line and UTF-8")

@@ -180,6 +180,8 @@ def test_named_columns_are_used(tmp_path: Path) -> None:
         ("report_id,b\n1,2\n", r"no text column .*--text-column"),
         ("report_id,report_text,report_text\n1,2,3\n", "two columns"),
         (b"PK\x03\x04zip", "Excel"),
+        ('report_id,"b"c,report_text\n1,2,3\n', "stray quote"),
+        ('report_id,"report_text\n1,2\n', "stray quote"),
         (b"\x89PNG\r\n\x1a\n\xff\xfe\xfd", "not a table of text"),
     ],
 )
