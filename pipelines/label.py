@@ -122,13 +122,14 @@ def label(
     finished = not restart and is_finished(parts, plan)
     if not finished:
         inputs = {"reports": reports} | ({"configs": configs} if configs else {})
+        recorded = config | ({"configs": configs.resolve()} if configs else {})
         if convention.endswith((".yaml", ".yml")):
             inputs["convention"] = Path(convention)
         work = LabelWork(
             parts.out, _absolute(convention), configs and configs.resolve(), binary, plan
         )
         with (
-            Run("label", out, inputs, config, hashes={"reports": plan["archive"]}) as run,
+            Run("label", out, inputs, recorded, hashes={"reports": plan["archive"]}) as run,
             parts.taken(plan, restart=restart),
         ):
             shards, tally = label_archive(

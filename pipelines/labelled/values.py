@@ -38,14 +38,21 @@ def labels_file(path: Path) -> Path:
 
 
 def convention_of(path: Path) -> str | None:
-    """The convention under which `label` wrote a file or folder, if its record says so."""
+    """The convention under which `label` wrote a file or folder, if its record says so.
+
+    One from an overlay (`label --configs`) comes as the path of its file.
+    """
     folder = path if path.is_dir() and (path / "run.json").exists() else path.parent
     record = folder / "run.json"
     if not record.exists():
         return None
     content = files.read_json(record)
-    name = content.get("config", {}).get("convention") if isinstance(content, dict) else None
-    return name if isinstance(name, str) else None
+    config = content.get("config", {}) if isinstance(content, dict) else {}
+    name, overlay = config.get("convention"), config.get("configs")
+    if not isinstance(name, str):
+        return None
+    own = Path(overlay or "") / "conventions" / f"{name}.yaml"
+    return str(own) if overlay and own.exists() else name
 
 
 def coding_of(convention: str | None) -> Binary:

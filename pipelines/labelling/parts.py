@@ -108,6 +108,10 @@ class Parts:
         )
         return next(details, "")
 
+    def complete(self) -> bool:
+        """Whether all tables are there, as far as their names go."""
+        return all(self.table(name).is_dir() for name in TABLES)
+
     def exist(self) -> bool:
         """Whether the folder holds tables or an interrupted run."""
         return self._state.exists() or any(self.table(name).exists() for name in TABLES)

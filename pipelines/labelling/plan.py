@@ -61,7 +61,7 @@ def is_finished(parts: Parts, plan: Mapping[str, Any]) -> bool:
         if not isinstance(content, dict) or content.get("verb") != "label":
             return False  # `Run` refuses it
         _compare(parts.out, content.get("plan"), plan)
-        return True
+        return parts.complete()
     if parts.exist():
         _compare(parts.out, parts.plan(), plan)
     return False

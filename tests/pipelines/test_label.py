@@ -7,8 +7,10 @@ import pytest
 
 from configs import files, tables
 from configs.contracts import InputError
+from configs.convention import load_convention
 from pipelines.label import label
 from pipelines.labelled.tables import spreadsheet_cell
+from pipelines.labelled.values import convention_of
 from pipelines.synthetic.hospital import plan
 from pipelines.synthetic.reporting import write_report
 
@@ -118,6 +120,7 @@ def test_an_overlay_labels_with_the_site_s_own_rules(tmp_path: Path) -> None:
     out = tmp_path / "out"
     label(reports, out=out, configs=tmp_path / "own", convention="own", quiet=True)
     assert [row["Globe"] for row in read(out / "labels.parquet")] == [1, None]
+    assert load_convention(convention_of(out) or "").labels.keys() == {"Globe"}
     (tmp_path / "own" / "findings" / "own.yaml").write_text(OWN_FINDING.replace("globe]", "ball]"))
     with pytest.raises(InputError, match="a finding, cue, convention or the program"):
         label(reports, out=out, configs=tmp_path / "own", convention="own", quiet=True)
