@@ -139,6 +139,8 @@ class SeedRun:
             elif stop or self._save_is_due():
                 self._save()
             if stop and not over and self.progress.step < self.plan.steps:
+                # A process that ends early may make the cluster kill the one that still writes.
+                self.fabric.barrier()
                 raise Paused
         self.progress.finished = True
         self._save()

@@ -23,7 +23,7 @@ class Console:
     """
 
     def __init__(self, labels: Sequence[str], *, quiet: bool) -> None:
-        self._labels = [label.partition(":")[2] for label in labels]
+        self._labels = list(labels)
         self._quiet = quiet
         self._bar = Progress(
             TextColumn("train"),

@@ -10,7 +10,7 @@ import pytest
 from configs.contracts import InputError
 from configs.training import TrainConfig
 from model.data import Part
-from model.training import Epoch, Fitted, Step, checkpoint, fit, loop
+from model.training import Epoch, Fitted, Paused, Step, checkpoint, fit, loop
 from model.training.devices import launch
 from tests.model.archive import PROFILE
 from tests.model.phantom import make_chests
@@ -50,27 +50,39 @@ def fit_on(folder: Path, config: TrainConfig = CONFIG, **changes: object) -> Fit
     )
 
 
-def as_process(rank: int, port: int, body, results, arguments) -> None:
-    """What torchrun sets for each process, then the body."""
+def set_torchrun(rank: int) -> None:
     os.environ |= {
         "RANK": str(rank), "LOCAL_RANK": str(rank), "GROUP_RANK": "0", "WORLD_SIZE": "2",
-        "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
-        "TORCHELASTIC_RUN_ID": "test",
+        "LOCAL_WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "test",
     }  # fmt: skip
+
+
+def set_srun(rank: int) -> None:
+    os.environ |= {
+        "SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "2", "SLURM_NNODES": "1",
+        "SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank), "SLURM_NODEID": "0",
+        "SLURM_JOB_ID": "71234", "SLURM_JOB_NAME": "train", "SLURM_NODELIST": "localhost",
+    }  # fmt: skip
+
+
+def as_process(rank: int, port: int, body, results, arguments, variables) -> None:
+    """What the launcher sets for each process, then the body."""
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    variables(rank)
     try:
         results.put((rank, body(rank, *arguments)))
     except (InputError, SystemExit) as error:
         results.put((rank, repr(error)))
 
 
-def in_two_processes(body, *arguments) -> dict[int, object]:
+def in_two_processes(body, *arguments, variables=set_torchrun) -> dict[int, object]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     context = multiprocessing.get_context("fork")
     results = context.Queue()
     processes = [
-        context.Process(target=as_process, args=(rank, port, body, results, arguments))
+        context.Process(target=as_process, args=(rank, port, body, results, arguments, variables))
         for rank in range(2)
     ]
     for process in processes:
@@ -189,3 +201,28 @@ def test_a_refusal_ends_all_processes_with_one_message(tmp_path, one):
 def test_batch_norm_over_cpu_processes_is_refused(monkeypatch):
     with pytest.raises(InputError, match="set norm: group or devices: 1"):
         launch(CONFIG.model_copy(update={"devices": 2, "norm": "batch"}))
+
+
+def paused(rank: int, folder: Path) -> str:
+    """The second process alone is told that the time is up."""
+    try:
+        fit_on(folder, asked_to_stop=lambda: rank == 1)
+    except Paused:
+        return "paused"
+    return "ran on"
+
+
+def test_a_signal_to_one_process_pauses_all(tmp_path):
+    assert in_two_processes(paused, tmp_path) == {0: "paused", 1: "paused"}
+    assert checkpoint.read(tmp_path / "resume" / "seed_0.safetensors")[1]["step"] == 1
+
+
+def places(rank: int) -> tuple[int, int, int]:
+    fabric = launch(CONFIG)
+    return fabric.world_size, fabric.global_rank, fabric.local_rank
+
+
+@pytest.mark.parametrize("variables", [set_torchrun, set_srun])
+def test_torchrun_and_srun_say_where_a_process_stands(variables):
+    found = in_two_processes(places, variables=variables)
+    assert found == {0: (2, 0, 0), 1: (2, 1, 1)}
