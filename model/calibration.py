@@ -13,7 +13,7 @@ MIN_POSITIVES = 10
 """Fewer positives or negatives than this on validation: said wherever a probability is shown."""
 
 
-MIN_BIN_SCANS = 10
+MIN_BIN_SCANS = 20
 """Fewer scans than this in a reliability bin would count noise."""
 MOST_BINS = 10
 
@@ -99,8 +99,9 @@ def reliability_bins(
 ) -> tuple[ReliabilityBin, ...]:
     """Bins of about equally many scans, at least `MIN_BIN_SCANS` each; equal scores stay together.
 
-    >>> [(b.scans, b.positives) for b in reliability_bins(np.linspace(0, 1, 20), np.arange(20) > 9)]
-    [(10, 0), (10, 10)]
+    >>> scores = np.linspace(0, 1, 40)
+    >>> [(found.scans, found.positives) for found in reliability_bins(scores, scores > 0.5)]
+    [(20, 0), (20, 20)]
     """
     order = np.argsort(probability_n, kind="stable")
     ranked, hits = probability_n[order], positive_n[order]

@@ -50,6 +50,8 @@ def frequency(finding: Finding) -> str:
 
 
 def _range(alike: Alike) -> str:
+    if alike.low <= 0 and alike.high >= 1:
+        return "at all, too few to tell scores apart"
     if alike.low <= 0:
         return f"below {_unbroken(alike.high)}"
     if alike.high >= 1:

@@ -55,7 +55,7 @@ def test_bins_count_every_validation_scan_once_and_none_where_cases_are_few() ->
     assert sum(found.positives for found in fitted.bins) == positive.sum()
     for found in fitted.bins:
         inside = [fitted.alike(p) is found for p in fitted.probability(logits).astype(float)]
-        assert sum(inside) == found.scans >= 10
+        assert sum(inside) == found.scans >= 15  # equal scores stay together
     few = fit_calibration(logits[:12], np.arange(12) < 3)
     assert few.bins == ()
     assert few.alike(0.5) is None

@@ -88,6 +88,7 @@ def test_a_percentage_comes_with_the_counts_behind_it(report: ScanReport) -> Non
     )
     assert "fewer than 1 reports said so: 0 of" in told(said_so=0)
     assert told(low=0.0).endswith("scored below 60 %.")
+    assert told(low=0.0, high=1.0).endswith("scored at all, too few to tell scores apart.")
     assert told(high=1.0).endswith("scored 20 % or more.")
     rank = report.findings[-1]
     assert rank.calibration is CalibrationState.FEW_CASES
