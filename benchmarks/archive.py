@@ -53,6 +53,8 @@ _OWN_RATE = """
 import csv, gc, sys, time
 from itertools import islice
 from labeler import load_labeler
+if sys.argv[3] == "off":
+    gc.disable()
 labeler = load_labeler()
 rows = csv.DictReader(open(sys.argv[1], encoding="utf-8", newline=""))
 done = seconds = 0
@@ -69,9 +71,13 @@ print(done / seconds)
 """
 
 
-def own_rate(archive: Path, reports: int) -> float:
-    """Reports a second of the labeler alone: one process, texts in memory, nothing written."""
-    command = [sys.executable, "-P", "-c", _OWN_RATE, str(archive), str(reports)]
+def own_rate(archive: Path, reports: int, collector: str) -> float:
+    """Reports a second of the labeler alone: one process, texts in memory, nothing written.
+
+    With Python's garbage collector "on", as a caller of the labeler has it and as
+    benchmarks/labelling.py times it, or "off", as the processes of `chestct label` have it.
+    """
+    command = [sys.executable, "-P", "-c", _OWN_RATE, str(archive), str(reports), collector]
     return float(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
 
 
@@ -172,8 +178,9 @@ def measure(arguments: argparse.Namespace, folder: Path) -> Iterator[Row]:
     n, few, some = arguments.reports, arguments.small, arguments.kill_reports
     make_archive(source, large, n)
     make_archive(source, small, few)
-    own = own_rate(small, few)
+    own, bare = own_rate(small, few, "on"), own_rate(small, few, "off")
     yield "labeler alone, reports/s", f"{own:,.0f}", ""
+    yield "labeler alone without garbage collector, reports/s", f"{bare:,.0f}", ""
     one, _ = timed(small, folder / "one", 1)
     yield f"one worker, {few:,} reports, reports/s", f"{few / one:,.0f}", ""
     yield "one worker against the labeler alone", f"{few / one / own:.2f}x", "0.6x"
