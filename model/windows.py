@@ -44,7 +44,7 @@ def channel_table(channels: int) -> Tensor:
         raise ValueError(f"at least {len(WINDOWS_HU)} input channels, not {channels}")
     hu = torch.arange(LOWEST_HU, HIGHEST_HU + 1, dtype=torch.float32)[:, None]
     centre, width = torch.tensor(WINDOWS_HU).T
-    windows = ((hu - centre) / (width / 2)).clamp(-1, 1)
+    windows: Tensor = ((hu - centre) / (width / 2)).clamp(-1, 1)
     if channels == len(WINDOWS_HU):
         return windows
     groups = torch.tensor_split(soft_bin_table(), channels - len(WINDOWS_HU), dim=1)
