@@ -19,6 +19,10 @@ class Place(BaseModel):
 
     parent: str | None = None
     phrases: tuple[PhraseText, ...] = ()
+    lobes: bool = False
+    """What sits here, or inside, is told by the lobe of a lung."""
+    midline: bool = False
+    """What sits here, or inside, has no side that it could share with its neighbours."""
     weak: bool = False
     """Words that other organs have too ("lobe"): they mean the parent, and only where the sentence
     names no other place."""
@@ -44,9 +48,21 @@ class Anatomy(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     places: dict[str, Place]
+    landmarks: tuple[PhraseText, ...] = ()
+    """Words after which a place says what something lies beside: "adjacent to"."""
     sides: dict[str, Words]
     lobes: dict[str, Words]
     segments: dict[str, Words]
+
+    def inside(self, containers: tuple[str, ...]) -> frozenset[str]:
+        """The containers and every place inside one."""
+        return frozenset(place for place in self.places if self.within(place, containers))
+
+    def outermost(self, place: str) -> str:
+        """The place that a place lies inside and that lies inside no other."""
+        while (parent := self.places[place].parent) is not None:
+            place = parent
+        return place
 
     def within(self, place: str, containers: tuple[str, ...]) -> bool:
         """True when a place is one of the containers or lies inside one."""

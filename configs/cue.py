@@ -49,6 +49,7 @@ class Direction(StrEnum):
     AFTER = "after"
     BEFORE = "before"
     BOTH = "both"
+    EITHER = "either"  # after; but before, where the words end their part: "seen in the prior CT."
 
 
 class Scope(StrEnum):

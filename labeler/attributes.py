@@ -14,6 +14,8 @@ from labeler.places import nearest
 _REACH = 300  # characters between a mention and its measurement
 _BILATERAL = "bilateral"
 _COMPARED = re.compile(r"\bthan (?:on )?(?:the )?$")  # "left greater than right"
+_RELATIVE = re.compile(r" of\b")  # "left of the trachea"
+_BESIDE = 16  # characters between "adjacent to" and a side that is its landmark's
 
 
 class Attributes(NamedTuple):
@@ -24,19 +26,22 @@ class Attributes(NamedTuple):
     segment: str | None
     size_mm: float | None
     sizes_mm: tuple[float, ...]
+    size_below: bool
     prior_size_mm: float | None
     severity: str | None
     count: int | None  # type: ignore[assignment]  # a table column, shadows tuple.count
 
 
-NO_ATTRIBUTES = Attributes(None, None, None, None, (), None, None, None)
+NO_ATTRIBUTES = Attributes(None, None, None, None, (), False, None, None, None)
 
 
 class AttributeReader:
     """Reads the attributes of one sentence's mentions."""
 
     __slots__ = (
+        "_borrowed",
         "_context",
+        "_landmarks",
         "_lobe_of",
         "_mentions",
         "_owners",
@@ -58,9 +63,11 @@ class AttributeReader:
         self._context = context
         self._mentions = mentions
         self._segments = hits.segments
+        self._landmarks = hits.landmarks
         self._sizes: dict[int, list[Measurement]] = {}
         self._side_of: dict[int, str] = {}
         self._lobe_of: dict[int, str] = {}
+        self._borrowed: dict[int, int] = {}
         self._owners: Owners | None = None
         sizes = measurements(context.text)
         places = self._places(hits.sides, hits.lobes)
@@ -90,21 +97,34 @@ class AttributeReader:
         for hit in hits:
             if self._side_in_lobe.get(hit.item) is not None:
                 reached = max(reached, hit.end)
-            elif hit.end <= reached or (
-                compares and _COMPARED.search(text, max(0, hit.start - 12), hit.start)
+            elif (
+                hit.end <= reached
+                or (compares and _COMPARED.search(text, max(0, hit.start - 12), hit.start))
+                or (hit.item not in self._side_in_lobe and _RELATIVE.match(text, hit.end))
             ):
                 continue
             places.append(hit)
         return places
+
+    def _is_landmark(self, place: Hit[str]) -> bool:
+        """Whether a place is only that of something beside: "adjacent to the left subclavian"."""
+        return any(
+            0 <= place.start - landmark.end <= _BESIDE
+            and "," not in self._context.text[landmark.end : place.start]
+            for landmark in self._landmarks
+        )
 
     def _settle(self, places: list[Hit[str]], owners: Owners) -> None:
         """Give each noun phrase the side and lobe of its own places, or those that it shares."""
         lobes: dict[int, Hit[str]] = {}
         of_sides: list[tuple[Hit[str], int]] = []
         of_lobes: list[tuple[Hit[str], int]] = []
+        landmarks = [place for place in places if self._is_landmark(place)]
+        if landmarks:  # they count last, and only where nothing else says the side
+            places = [place for place in places if place not in landmarks] + landmarks
         for place in places:
             owner = owners.owner(place)
-            if owner is None:
+            if owner is None or (place in landmarks and owner in self._side_of):
                 continue
             side: str | None = place.item
             if place.item in self._side_in_lobe:
@@ -122,25 +142,35 @@ class AttributeReader:
         if owners.is_one:
             return
         sided = set(self._side_of)
-        for phrase, lender in owners.lenders(of_sides, ()).items():
-            self._side_of[phrase] = self._side_of[lender]
-        for phrase, lender in owners.lenders(of_lobes, sided).items():
+        self._borrowed = owners.lenders(sorted(of_sides, key=_by_start), ())
+        for phrase, lender in owners.lenders(sorted(of_lobes, key=_by_start), sided).items():
             self._lobe_of[phrase] = self._lobe_of[lender]
 
-    def read(self, number: int, governing: list[FoundCue]) -> Attributes:
-        """The attributes of the mention of a number, given the cues whose scope it is in."""
+    def read(
+        self, number: int, governing: list[FoundCue], *, has_lobe: bool, is_midline: bool
+    ) -> Attributes:
+        """The attributes of the mention of a number, given the cues whose scope it is in.
+
+        What has no lobe is given none; what lies in the midline shares no side.
+        """
         has_values = self._context.has_values and governing
         if self._owners is None and not self._segments and not has_values:
             return NO_ATTRIBUTES
         mention = self._mentions[number]
         side = lobe = segment = severity = count = None
+        is_limit = True
         current: list[float] = []
         earlier: list[float] = []
         if self._owners is not None:
             phrase = self._owners.phrase_of[number]
-            side, lobe = self._side_and_lobe(phrase)
+            side = self._side_of.get(phrase)
+            if side is None and not is_midline and phrase in self._borrowed:
+                side = self._side_of[self._borrowed[phrase]]
+            if has_lobe:
+                lobe = self._lobe(phrase, side)
             for size in self._sizes.get(phrase, ()):
                 (earlier if size.prior else current).extend(size.diameters_mm)
+                is_limit = is_limit and (size.below or size.prior)
         if self._segments and (near := self._context.beside(mention, self._segments)):
             segment = nearest(mention, near).item
         if has_values:
@@ -154,20 +184,26 @@ class AttributeReader:
                 segment,
                 max(current) if current else None,
                 tuple(current),
+                is_limit and bool(current),
                 max(earlier) if earlier else None,
                 severity,
                 int(count) if count else None,
             ),
         )
 
-    def _side_and_lobe(self, phrase: int) -> tuple[str | None, str | None]:
-        side, lobe = self._side_of.get(phrase), self._lobe_of.get(phrase)
+    def _lobe(self, phrase: int, side: str | None) -> str | None:
+        """The lobe of a phrase, as far as it agrees with the side."""
+        lobe = self._lobe_of.get(phrase)
         if lobe is None:
-            return side, None
+            return None
         own_side = self._side_in_lobe[lobe]
         if own_side is None and side in ("right", "left"):
-            return side, f"{side}_{lobe}"
-        return side, lobe if own_side in (None, side) or side == _BILATERAL else None
+            return f"{side}_{lobe}"
+        return lobe if own_side in (None, side) or side == _BILATERAL else None
+
+
+def _by_start(owned: tuple[Hit[str], int]) -> int:
+    return owned[0].start
 
 
 def _nearest_value(mention: Hit[str], governing: list[FoundCue], means: Meaning) -> str | None:

@@ -1,5 +1,6 @@
 """How a mention is meant: existence, time, change, experiencer, from the cues of its sentence."""
 
+import re
 from bisect import bisect_right
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from labeler.lexicon import Hit, Item
 
 _NEAR = 30  # characters between a cue and a mention that are near
 _QUESTION = 60  # characters from a mention to its question mark
+_PART = 300  # characters looked back over for what words of time belong to
 _FAR = 1 << 30
 
 _SILENT = frozenset(
@@ -40,13 +42,20 @@ _BY_STRENGTH = (
     (Meaning.PRESENT, Existence.PRESENT),
 )
 _ABSENT, _PRIOR = Meaning.ABSENT, Meaning.PRIOR
-_AFTER, _BEFORE = Direction.AFTER, Direction.BEFORE
+_AFTER, _BEFORE, _EITHER = Direction.AFTER, Direction.BEFORE, Direction.EITHER
 _CLAUSE, _SENTENCE, _IS_NEAR = Scope.CLAUSE, Scope.SENTENCE, Scope.NEAR
 _OUTWEIGH_PRIOR = frozenset({Meaning.CURRENT, Meaning.STABLE, Meaning.NEW})
 
 
 _Reach = tuple[int, int, int, int, FoundCue]
 """Where a mention must begin (from, before) and end (from, to) for a cue to speak of it."""
+
+
+_SIZE_OR_COMPARISON = re.compile(
+    r"(?:\d[^,;]{0,12}|[,;(]\s*|\b(?:than|as|like|unlike|which|that|those|ones?|compar\w+|similar"
+    r"|differen\w+|chang\w+)\b[^,;]*)$"
+)
+"""What "in the previous CT" may be the time of, beside a mention: a size, or a comparison."""
 
 
 class Judgement(NamedTuple):
@@ -167,6 +176,8 @@ class Context:
                 if verb.start >= end:
                     high = min(high, verb.end)
                     break
+        if direction is _EITHER:
+            direction, low = self._either(found)
         end_from, end_to = low, _FAR
         if scope is _IS_NEAR:
             end_from, high = max(low, start - _NEAR), min(high, end + _NEAR)
@@ -175,6 +186,19 @@ class Context:
         elif direction is _BEFORE:
             end_to = end
         return low, high, end_from, end_to, found
+
+    def _either(self, found: FoundCue) -> tuple[Direction, int]:
+        """Where a cue of either direction looks, and from where on.
+
+        "In the previous CT there was a nodule" looks ahead, "There was a nodule in the previous CT"
+        back over its part.
+        """
+        start, end = found.start, found.end
+        following = self.text[end : end + 2].lstrip()
+        is_last = start > 0 and (not following or following[0] in ".,;)")
+        if is_last and not _SIZE_OR_COMPARISON.search(self.text, max(0, start - _PART), start):
+            return _BEFORE, self.text.rfind(",", 0, start) + 1
+        return _AFTER, 0
 
     def _brackets(self, found: FoundCue) -> tuple[int, int] | None:
         """The brackets that a cue stands in: "(27 mm in the previous examination)"."""

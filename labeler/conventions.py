@@ -38,8 +38,8 @@ class _Rule:
 
     def __init__(self, label: int, rule: LabelRule, anatomy: Anatomy) -> None:
         self.label = label
-        self.at = _inside(rule.anatomy, anatomy) if rule.anatomy else None
-        self.not_at = _inside(rule.not_anatomy, anatomy)
+        self.at = anatomy.inside(rule.anatomy) if rule.anatomy else None
+        self.not_at = anatomy.inside(rule.not_anatomy)
         self.measured = rule.measured
         self.short_axis = rule.short_axis
         self.min_mm = rule.min_size_mm or 0.0
@@ -55,6 +55,8 @@ class _Rule:
     def fits(self, fact: Fact) -> bool:
         """Whether a fact that has a size has the rule's size."""
         size_mm = min(fact.sizes_mm) if self.short_axis else max(fact.sizes_mm)
+        if fact.size_below and size_mm <= self.min_mm:  # "less than 10 mm" is no 10 mm
+            return False
         return self.min_mm <= size_mm <= self.max_mm
 
 
@@ -157,11 +159,6 @@ def _check_known(
     for place in (*rule.anatomy, *rule.not_anatomy):
         if place not in anatomy.places:
             raise InputError(f"label {label!r}: no place is called {place!r}")
-
-
-def _inside(containers: tuple[str, ...], anatomy: Anatomy) -> frozenset[str | None]:
-    """Every place that is one of the containers or lies inside one."""
-    return frozenset(place for place in anatomy.places if anatomy.within(place, containers))
 
 
 def _closed(wanted: tuple[str, ...], findings: dict[str, Finding]) -> set[str]:

@@ -31,6 +31,8 @@ class Fact(NamedTuple):
     segment: str | None
     size_mm: float | None
     sizes_mm: tuple[float, ...]
+    size_below: bool
+    """The text gives the size only as a limit that it stays below: "less than 1 cm"."""
     prior_size_mm: float | None
     severity: str | None
     count: int | None  # type: ignore[assignment]  # a table column, shadows tuple.count

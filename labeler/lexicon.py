@@ -26,7 +26,8 @@ class HitKind(IntEnum):
     SIDE = 5
     LOBE = 6
     SEGMENT = 7
-    CUE = 8
+    LANDMARK = 8
+    CUE = 9
 
 
 Item = TypeVar("Item")
@@ -50,6 +51,7 @@ class Hits:
     __slots__ = (
         "cues",
         "findings",
+        "landmarks",
         "lobes",
         "places",
         "segments",
@@ -69,7 +71,8 @@ class Hits:
         self.sides: list[Hit[str]] = by_kind[5]
         self.lobes: list[Hit[str]] = by_kind[6]
         self.segments: list[Hit[str]] = by_kind[7]
-        self.cues: list[Hit[Any]] = by_kind[8]
+        self.landmarks: list[Hit[str]] = by_kind[8]
+        self.cues: list[Hit[Any]] = by_kind[9]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,7 @@ class Lexicon:
 
     def hits(self, lowered: str) -> Hits:  # noqa: C901  # one loop in one place: the hottest code
         """All hits in a text that `lower` has prepared."""
-        found: list[list[Hit[Any]]] = [[], [], [], [], [], [], [], [], []]
+        found: list[list[Hit[Any]]] = [[] for _ in HitKind]
         whole, begun = self._whole, self._begun
         padded = f" {lowered} "  # spaces around: a word's neighbours stand at start and end + 1
         present = 0

@@ -26,6 +26,12 @@ _NO_SIZE_AFTER = re.compile(
     r"|proximal|distal|superior to|inferior to|lateral to|cranial|caudal)"
 )
 _NO_SIZE_BEFORE = re.compile(r"\b(?:slices?|sections?|interval|collimation) (?:of|at|with) ?$")
+_LIMIT_BEFORE = re.compile(
+    r"(?:[<\u2264]|\b(?:(?:less|smaller|shorter|lower|thinner) than|under|below|at most"
+    r"|(?:not|without) (?:exceed|reach|pass)(?:ing)?))"
+    r"(?: (?:a|the|about|approximately))? ?$"
+)
+_LIMIT_AFTER = re.compile(r" (?:or|and) (?:less|smaller|below|under)\b")
 _LARGEST_MM = 600.0
 _BEFORE = 40
 
@@ -37,6 +43,8 @@ class Measurement(NamedTuple):
     end: int
     diameters_mm: tuple[float, ...]
     prior: bool
+    below: bool = False
+    """Only a limit that the size stays below is given: "less than 1 cm"."""
 
 
 def measurements(lowered: str) -> list[Measurement]:
@@ -46,6 +54,8 @@ def measurements(lowered: str) -> list[Measurement]:
     [(13.0, 9.3), (12.0,)]
     >>> [m.prior for m in measurements("it is 8 mm (5 mm in the previous examination)")]
     [False, True]
+    >>> [m.below for m in measurements("nodes of less than 1 cm and a nodule of up to 9 mm")]
+    [True, False]
     """
     found: list[Measurement] = []
     for unit in _UNITS:
@@ -68,7 +78,8 @@ def measurements(lowered: str) -> list[Measurement]:
             diameter = _millimetres(earlier[1], factor)
             found.append(Measurement(earlier.start(1), earlier.end(1), (diameter,), True))
         prior = _is_prior(lowered, start, end, is_first=not found)
-        found.append(Measurement(start, end, diameters, prior and not earlier))
+        below = _LIMIT_BEFORE.search(lowered, before, start) or _LIMIT_AFTER.match(lowered, end)
+        found.append(Measurement(start, end, diameters, prior and not earlier, below is not None))
     return found
 
 

@@ -21,6 +21,8 @@ class _Seat:
     assumed: str | None
     allowed: frozenset[str]
     around: frozenset[str]
+    lobed: frozenset[str]
+    """Where it is told by a lobe: nowhere unless it may sit in the lung, and then beside it too."""
 
 
 class Places:
@@ -37,19 +39,28 @@ class Places:
         self._weak_means = {
             name: place.parent or name for name, place in anatomy.places.items() if place.weak
         }
-        self._seats = {
-            name: _Seat(
+        places = anatomy.places
+        self.midline = anatomy.inside(tuple(name for name in places if places[name].midline))
+        """The places that share no side with their neighbours."""
+        lobed = anatomy.inside(tuple(name for name in places if places[name].lobes))
+        beside = anatomy.inside(tuple({anatomy.outermost(name) for name in lobed}))
+        self._seats = {}
+        for name, finding in findings.items():
+            allowed = anatomy.inside(finding.anatomy)
+            around = frozenset(
+                p for p in places if not anatomy.inside((p,)).isdisjoint(finding.anatomy)
+            )
+            if not finding.anatomy:
+                with_lobe = lobed
+            else:
+                with_lobe = frozenset() if lobed.isdisjoint(finding.anatomy) else lobed | beside
+            self._seats[name] = _Seat(
                 finding.place,
                 finding.anatomy[0] if finding.anatomy else None,
-                frozenset(p for p in anatomy.places if anatomy.within(p, finding.anatomy)),
-                frozenset(
-                    p
-                    for p in anatomy.places
-                    if any(anatomy.within(inner, (p,)) for inner in finding.anatomy)
-                ),
+                allowed,
+                around,
+                with_lobe,
             )
-            for name, finding in findings.items()
-        }
 
     def named(self, hits: list[Hit[str]]) -> list[Hit[str]]:
         """The places that a sentence names, without overlaps; weak words only where alone."""
@@ -63,6 +74,10 @@ class Places:
         if strong or not weak:
             return strong
         return [Hit(hit.start, hit.end, self._weak_means[hit.item]) for hit in weak]
+
+    def has_lobe(self, mention: Hit[str], place: str | None) -> bool:
+        """Whether a mention at a place is told by a lobe of the lung."""
+        return place in self._seats[mention.item].lobed
 
     def of(
         self, mention: Hit[str], named: list[Hit[str]], context: Context, inherited: str | None

@@ -131,7 +131,12 @@ class SentenceReader:
             if may_deny_within:
                 governing += context.denials_within(mention.start, mention.end)
             judgement = context.judge(mention.end, governing)
-            own = attributes.read(number, governing)
+            own = attributes.read(
+                number,
+                governing,
+                has_lobe=self._places.has_lobe(mention, place),
+                is_midline=place in self._places.midline,
+            )
             facts.append(_fact(text, section, mention, judgement, place, own))
         return facts
 
@@ -232,6 +237,7 @@ def _entries(
     ):
         for name, words in table.items():
             entries += [Entry(phrase, kind, name) for phrase in words.phrases]
+    entries += [Entry(phrase, HitKind.LANDMARK, phrase) for phrase in anatomy.landmarks]
     for pack in packs:
         for cue in pack.cues:
             compiled = CompiledCue(

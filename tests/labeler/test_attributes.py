@@ -227,3 +227,43 @@ def test_any_diameter_is_read_in_millimetres(
     (fact,) = labeler.label(f"A nodule of {diameter}{gap}{name} is seen in the lingula.").facts
     expected = float(str(diameter)) * factor
     assert fact.size_mm == (pytest.approx(expected) if expected <= 600 else None)
+
+
+@pytest.mark.parametrize(
+    ("marked", "is_limit"),
+    [
+        ("[Lymph nodes] with a short axis of less than 1 cm are observed.", True),
+        ("[Lymph nodes] under 10 mm in the mediastinum.", True),
+        ("[Nodules] smaller than 5 mm in both lungs.", True),
+        ("A [nodule] of <5 mm in the left lung.", True),
+        ("[Lymph nodes] not exceeding 10 mm.", True),
+        ("[Nodules] of 5 mm or less.", True),
+        ("[Nodules] measuring up to 9 mm.", False),
+        ("A 10 mm [nodule] below the carina.", False),
+        ("[Nodules] smaller than 5 mm and one of 7 mm.", False),
+        ("A [nodule] in the left lung.", False),
+    ],
+)
+def test_a_limit_is_told_from_a_size(labeler: Labeler, marked: str, is_limit: bool) -> None:
+    assert fact_at(labeler, marked).size_below is is_limit
+
+
+@pytest.mark.parametrize(
+    ("marked", "side", "lobe"),
+    [
+        ("Atelectasis in the left upper lobe, [pericardial effusion].", None, None),
+        ("Left upper lobe atelectasis, left [pleural effusion].", "left", None),
+        ("[Lymphadenopathies] narrow the right upper lobe bronchus.", "right", None),
+        ("A [nodule] on the pleura of the right lower lobe.", "right", "right_lower_lobe"),
+        ("[Cysts] in both kidneys.", "bilateral", None),
+        ("[Nodular thickening] of both adrenals.", "bilateral", None),
+        ("A [mass] in the right lung surrounding the left subclavian artery.", "right", None),
+        ("A [nodule] adjacent to the left hilum.", "left", None),
+        ("A [lymph node] to the right of the trachea.", None, None),
+    ],
+)
+def test_places_of_neighbours(
+    labeler: Labeler, marked: str, side: str | None, lobe: str | None
+) -> None:
+    fact = fact_at(labeler, marked)
+    assert (fact.side, fact.lobe) == (side, lobe)

@@ -42,6 +42,9 @@ def test_binary_has_no_blank() -> None:
     [
         ("A 13x9 mm mediastinal lymph node.", 0, 1),
         ("A 13x11 mm mediastinal lymph node.", 1, 1),
+        ("Mediastinal lymph nodes with a short axis of less than 1 cm.", 0, 1),
+        ("Mediastinal lymph nodes under 15 mm.", 1, 1),
+        ("A 10 mm mediastinal lymph node.", 1, 1),
         ("Enlarged mediastinal lymph nodes.", 1, 1),
         ("Millimetric mediastinal lymph nodes.", None, 1),
         ("An intrapulmonary lymph node in the left lung.", None, None),

@@ -169,6 +169,23 @@ def test_time_and_change(labeler: Labeler) -> None:
     assert stable.change is Change.STABLE
 
 
+@pytest.mark.parametrize(
+    ("text", "temporality"),
+    [
+        ("There was consolidation in the left lung in the previous examination.", "prior"),
+        ("In the previous examination, there was consolidation in the left lung.", "prior"),
+        ("Consolidation, which was 5 cm in the previous CT.", "current"),
+        ("There is consolidation, 5 cm in the previous CT.", "current"),
+        ("There is consolidation larger than in the previous CT.", "current"),
+        ("Consolidation similar to that in the previous examination.", "current"),
+    ],
+)
+def test_what_the_previous_examination_showed(
+    labeler: Labeler, text: str, temporality: str
+) -> None:
+    assert only(labeler, text, "consolidation").temporality == temporality
+
+
 def test_hypothetical_and_other_people(labeler: Labeler) -> None:
     assert only(labeler, "Evaluate for pneumothorax.", "pneumothorax").hypothetical
     mother = only(labeler, "Mother had emphysema.", "emphysema")
