@@ -111,7 +111,7 @@ def _train(
             margin=1.0,  # the last epoch: 98 volumes cannot tell epochs apart
             validate_every=3,
             augmentation=AUGMENTATION,
-            seed=seed,
+            seeds=(seed,),
             threads=options.threads,
         )
         began = time.process_time()
@@ -122,7 +122,7 @@ def _train(
                 _part("train", values["train"]),
                 _part("val", values["val"]),
                 lambda name: volumes[name.split("-")[0]][int(name.split("-")[1])],
-                resume_file=Path(folder) / "resume.ckpt",
+                resume_folder=Path(folder),
             )
         on_validation = fitted.validation_logits_nl[:, 0].astype(np.float64)
         sigmoid = fit_calibration(on_validation, values["val"][:, 0] == 1)

@@ -238,7 +238,7 @@ def _learn(
             train,
             parts[Split.VALIDATION],
             store.read,
-            resume_file=Path(folder) / "resume.ckpt",
+            resume_folder=Path(folder),
         )
     with torch.inference_mode():
         return torch.cat([fitted.network(chunk) for chunk in hu_nzyx.split(8)]).numpy()
@@ -257,7 +257,7 @@ def _config(network: str, seed: int, options: argparse.Namespace) -> TrainConfig
         {
             "network": network,
             "learning_rate": RATES[network],
-            "seed": seed,
+            "seeds": [seed],
             "epochs": 10_000,
             "validate_every": 1,
             "max_minutes": options.minutes * options.threads - _CLOSED_FORM_MINUTES.get(network, 0),

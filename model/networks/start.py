@@ -45,8 +45,8 @@ def load_start(network: nn.Module, path: Path) -> None:
     stock = next((m for m in network.modules() if isinstance(m, StockResNet)), None)
     if stock is None:
         raise InputError(
-            f"start: {path}: this network's trunk is not a stock ResNet; set `size: video`, or "
-            "`network: ctnet83` or `axialnet`, to start from published weights"
+            f"start_weights: {path}: this network's trunk is not a stock ResNet; set `size: video`, "
+            "or `network: ctnet83` or `axialnet`, to start from published weights"
         )
     _load(stock, {_stock_name(name): tensor for name, tensor in weights.items()}, path)
 
@@ -63,18 +63,18 @@ def read_state(path: Path) -> dict[str, Tensor]:
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise InputError(f"start: {path}: no such file") from None
+        raise InputError(f"start_weights: {path}: no such file") from None
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError):
         raise InputError(
-            f"start: {path}: not a file of tensors alone; save a state dict with torch.save, or as "
-            "safetensors"
+            f"start_weights: {path}: not a file of tensors alone; save a state dict with torch.save, "
+            "or as safetensors"
         ) from None
     if isinstance(content, Mapping):
         content = content.get("state_dict", content)
     if not isinstance(content, Mapping) or not all(
         isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in content.items()
     ):
-        raise InputError(f"start: {path}: holds no state dict (tensors by name)")
+        raise InputError(f"start_weights: {path}: holds no state dict (tensors by name)")
     return dict(content)
 
 
@@ -95,18 +95,18 @@ def _load(module: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
     ):
         if names:
             raise InputError(
-                f"start: {path}: not this trunk's weights; it {what} {names[0]!r} and "
+                f"start_weights: {path}: not this trunk's weights; it {what} {names[0]!r} and "
                 f"{len(names) - 1} more of {len(wanted)}"
             )
     fitted = {name: _inflate(given[name], target.ndim) for name, target in wanted.items()}
     for name, target in wanted.items():
         if fitted[name].shape != target.shape:
             raise InputError(
-                f"start: {path}: {name!r} is shaped {tuple(given[name].shape)}, the trunk wants "
-                f"{tuple(target.shape)}; choose the `size:` that the file was trained with"
+                f"start_weights: {path}: {name!r} is shaped {tuple(given[name].shape)}, the trunk "
+                f"wants {tuple(target.shape)}; choose the `size:` that the file was trained with"
             )
         if not torch.isfinite(fitted[name]).all():
-            raise InputError(f"start: {path}: {name!r} holds values that are not numbers")
+            raise InputError(f"start_weights: {path}: {name!r} holds values that are not numbers")
     module.load_state_dict(fitted, strict=False)
 
 
