@@ -15,7 +15,14 @@ pytest.importorskip("weasyprint", reason="the extra `pdf` is not installed", exc
 
 from configs.contracts import INTENDED_USE
 from pipelines.rendering import pdf
-from pipelines.rendering.content import Finding, ScanReport, percent
+from pipelines.rendering.content import (
+    Finding,
+    Quality,
+    Remark,
+    ScanReport,
+    Status,
+    percent,
+)
 from pipelines.rendering.markup import visible
 from pipelines.rendering.pictures import Pictures
 from tests.pipelines.rendering.test_html import spoiled
@@ -77,6 +84,22 @@ def test_numbers_and_flags_are_those_of_the_content(
         row = next(line for line in text.splitlines() if finding.name in line)
         assert percent(finding.probability) in row
         assert percent(finding.threshold) in row
+
+
+@pytest.mark.external
+@needs_pdftotext
+def test_a_refused_scan_has_reasons_and_no_number(report: ScanReport, tmp_path: Path) -> None:
+    quality = Quality(
+        in_scope=False,
+        reasons=(Remark(code="NO_LUNGS", meaning="no lungs were found"),),
+        warnings=(),
+        measurements={},
+    )
+    fields = {"status": Status.REFUSED, "quality": quality, "findings": (), "draft": ""}
+    text = text_of(pdf.render(report.model_copy(update=fields)), tmp_path)
+    assert "NO_LUNGS" in text
+    assert INTENDED_USE in " ".join(text.split())
+    assert " %" not in text
 
 
 def test_nothing_is_fetched() -> None:
