@@ -49,6 +49,7 @@ class AttributeReader:
         "_side_in_lobe",
         "_side_of",
         "_sizes",
+        "is_silent",
     )
 
     def __init__(
@@ -77,6 +78,8 @@ class AttributeReader:
                 self._attach(size, self._owners)
             if places:
                 self._settle(places, self._owners)
+        self.is_silent = not (sizes or places or hits.segments or context.has_values)
+        """The sentence has no attribute to give to anything."""
 
     def _attach(self, size: Measurement, owners: Owners) -> None:
         """Give a measurement to the noun phrase it belongs to, be it in another clause."""
@@ -119,7 +122,9 @@ class AttributeReader:
         lobes: dict[int, Hit[str]] = {}
         of_sides: list[tuple[Hit[str], int]] = []
         of_lobes: list[tuple[Hit[str], int]] = []
-        landmarks = [place for place in places if self._is_landmark(place)]
+        landmarks: list[Hit[str]] = []
+        if self._landmarks:
+            landmarks = [place for place in places if self._is_landmark(place)]
         if landmarks:  # they count last, and only where nothing else says the side
             places = [place for place in places if place not in landmarks] + landmarks
         for place in places:
@@ -142,8 +147,11 @@ class AttributeReader:
         if owners.is_one:
             return
         sided = set(self._side_of)
-        self._borrowed = owners.lenders(sorted(of_sides, key=_by_start), ())
-        for phrase, lender in owners.lenders(sorted(of_lobes, key=_by_start), sided).items():
+        if landmarks:
+            of_sides.sort(key=_by_start)
+            of_lobes.sort(key=_by_start)
+        self._borrowed = owners.lenders(of_sides, ())
+        for phrase, lender in owners.lenders(of_lobes, sided).items():
             self._lobe_of[phrase] = self._lobe_of[lender]
 
     def read(
@@ -153,9 +161,6 @@ class AttributeReader:
 
         What has no lobe is given none; what lies in the midline shares no side.
         """
-        has_values = self._context.has_values and governing
-        if self._owners is None and not self._segments and not has_values:
-            return NO_ATTRIBUTES
         mention = self._mentions[number]
         side = lobe = segment = severity = count = None
         is_limit = True
@@ -173,7 +178,7 @@ class AttributeReader:
                 is_limit = is_limit and (size.below or size.prior)
         if self._segments and (near := self._context.beside(mention, self._segments)):
             segment = nearest(mention, near).item
-        if has_values:
+        if self._context.has_values and governing:
             severity = _nearest_value(mention, governing, Meaning.SEVERITY)
             count = _nearest_value(mention, governing, Meaning.COUNT)
         return tuple.__new__(

@@ -134,7 +134,7 @@ class Lexicon:
 
     def hits(self, lowered: str) -> Hits:  # noqa: C901  # one loop in one place: the hottest code
         """All hits in a text that `lower` has prepared."""
-        found: list[list[Hit[Any]]] = [[] for _ in HitKind]
+        found: list[list[Hit[Any]]] = [[], [], [], [], [], [], [], [], [], []]  # by HitKind
         whole, begun = self._whole, self._begun
         padded = f" {lowered} "  # spaces around: a word's neighbours stand at start and end + 1
         present = 0

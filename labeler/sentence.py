@@ -131,12 +131,14 @@ class SentenceReader:
             if may_deny_within:
                 governing += context.denials_within(mention.start, mention.end)
             judgement = context.judge(mention.end, governing)
-            own = attributes.read(
-                number,
-                governing,
-                has_lobe=self._places.has_lobe(mention, place),
-                is_midline=place in self._places.midline,
-            )
+            own = NO_ATTRIBUTES
+            if not attributes.is_silent:
+                own = attributes.read(
+                    number,
+                    governing,
+                    has_lobe=self._places.has_lobe(mention, place),
+                    is_midline=place in self._places.midline,
+                )
             facts.append(_fact(text, section, mention, judgement, place, own))
         return facts
 
