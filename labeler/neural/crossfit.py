@@ -1,6 +1,6 @@
 """Learning from gold on frozen states, each report held out once.
 
-The encoder stays as words and rules taught it, so that every token is encoded once; the head learns
+The encoder stays as the rules taught it, so that every token is encoded once; the head learns
 from gold. Heads that have not seen a report judge it: their hazards tell how many epochs are best,
 and calibrate. Then one head learns from all reports for that many epochs.
 """

@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig
 
 from configs.contracts import InputError
 from configs.files import first_line
-from labeler.neural.tokens import LONGEST, MASK, PAD, SPECIAL, learn_tokenizer
+from labeler.neural.tokens import LONGEST, PAD, learn_tokenizer
 
 _WIDTH, _LAYERS, _HEADS = 128, 2, 4
 _OFTEN_RESERVED = 2  # RoBERTa's positions begin at 2
@@ -25,14 +25,12 @@ class Encoder:
     pad: int
     longest: int
     """Tokens that a sentence may have."""
-    mask: int | None = None
-    """The token that hides a word, where the encoder is still to learn words."""
 
 
 def new_encoder(sentences: Iterable[str]) -> Encoder:
     """A BERT of 0.3 million weights beside its embeddings, not yet trained, for these sentences."""
     tokenizer = learn_tokenizer(sentences)
-    pad, mask = SPECIAL.index(PAD), SPECIAL.index(MASK)
+    pad = tokenizer.token_to_id(PAD)
     config = BertConfig(
         vocab_size=tokenizer.get_vocab_size(),
         hidden_size=_WIDTH,
@@ -42,7 +40,7 @@ def new_encoder(sentences: Iterable[str]) -> Encoder:
         max_position_embeddings=LONGEST,
         pad_token_id=pad,
     )
-    return Encoder(_built(config), tokenizer, pad, LONGEST, mask)
+    return Encoder(_built(config), tokenizer, pad, LONGEST)
 
 
 def pretrained_encoder(name: str, *, online: bool = False) -> Encoder:

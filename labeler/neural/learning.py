@@ -1,4 +1,4 @@
-"""How the network learns, as Lightning runs it: masked words, the rules' readings, then gold."""
+"""How the network learns, as Lightning runs it: from the rules' readings, then from gold."""
 
 import logging
 import warnings
@@ -14,7 +14,6 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from labeler.neural.network import SentenceNetwork, hazard_loss, pooled
 
-_HIDDEN_SHARE = 0.15
 _WARM_SHARE = 0.1
 
 Batches = Callable[[int], Iterable[Any]]
@@ -43,33 +42,6 @@ class _Task(lightning.LightningModule):
         warm = max(1, round(_WARM_SHARE * self._steps))
         falling = (self._steps - step) / max(1, self._steps - warm)
         return min((step + 1) / warm, max(0.0, falling))
-
-
-class MaskedWords(_Task):
-    """Guess hidden words from the others (Devlin et al., 2019); batches are ids (b, t)."""
-
-    special: Tensor
-
-    def __init__(
-        self, network: SentenceNetwork, special: Tensor, mask: int, learning_rate: float, steps: int
-    ) -> None:
-        super().__init__(learning_rate, steps)
-        self.network = network
-        width = network.encoder.config.hidden_size
-        self.guess = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width))
-        self._mask = mask
-        self.register_buffer("special", special, persistent=False)
-
-    def training_step(self, ids_bt: Tensor) -> Tensor:
-        """Cross-entropy over the hidden words."""
-        hidden_bt = torch.rand(ids_bt.shape, device=ids_bt.device) < _HIDDEN_SHARE
-        hidden_bt &= ~torch.isin(ids_bt, self.special)
-        states_nd = self.network.encoded(ids_bt.masked_fill(hidden_bt, self._mask))[hidden_bt]
-        words_wd = self.network.encoder.get_input_embeddings().weight
-        logits_nw = self.guess(states_nd) @ words_wd.T
-        # Divided by the expected number, so that a batch without a hidden word gives 0, not NaN.
-        total = F.cross_entropy(logits_nw.float(), ids_bt[hidden_bt], reduction="sum")
-        return total / (_HIDDEN_SHARE * ids_bt.numel())
 
 
 class FromRules(_Task):

@@ -36,20 +36,16 @@ class SentenceNetwork(nn.Module):
         hazard_l = -torch.log1p(-share_l.clamp(_RAREST, 0.5)) / tokens
         self.head[-1].get_parameter("bias").data.copy_(torch.log(torch.expm1(hazard_l)))
 
-    def encoded(self, ids_bt: Tensor) -> Tensor:
-        """The encoder's last state of every token (b, t, d)."""
-        mask_bt = (ids_bt != self.pad).long()
-        encoded: Tensor = self.encoder(ids_bt, attention_mask=mask_bt).last_hidden_state
-        return encoded
-
     def states(self, ids_bt: Tensor) -> Tensor:
         """What the head sees of every token (b, t, 2 d): its encoding, and the word itself.
 
         An encoder that has learnt from rules forgets words that no rule knows; gold needs them.
         """
+        mask_bt = (ids_bt != self.pad).long()
+        encoded_btd = self.encoder(ids_bt, attention_mask=mask_bt).last_hidden_state
         words_btd = self.encoder.get_input_embeddings()(ids_bt)
         words_btd = F.layer_norm(words_btd, words_btd.shape[-1:])
-        return torch.cat([self.encoded(ids_bt), words_btd], dim=-1)
+        return torch.cat([encoded_btd, words_btd], dim=-1)
 
     def forward(self, ids_bt: Tensor) -> Tensor:
         """The hazard of every sentence and label (b, labels)."""

@@ -9,8 +9,6 @@ from labeler.neural.reading import Floats
 class Recipe:
     """How long each step of teaching lasts."""
 
-    words_epochs: int = 8
-    """Guessing hidden words; only for an encoder that is new."""
     rules_epochs: int = 5
     gold_epochs: int = 6
     """At most: how many are best is seen on the reports held out in turn."""

@@ -11,14 +11,14 @@ from labeler.labeler import Labeler
 from labeler.neural.crossfit import cross_fit
 from labeler.neural.encoder import Encoder, new_encoder
 from labeler.neural.fusion import Combination, Fusion, features, fit_combination
-from labeler.neural.learning import FromRules, MaskedWords, run
+from labeler.neural.learning import FromRules, run
 from labeler.neural.network import SentenceNetwork
 from labeler.neural.reading import Floats, Reading, read_reports, weak_targets
 from labeler.neural.recipe import Gold, Recipe
 from labeler.neural.stage import NeuralStage, best_device, report_hazards
 from labeler.neural.tokens import Tokens, batches_by_length
 
-_NEW_RATE, _PRETRAINED_RATE, _WORDS_RATE = 1e-3, 5e-5, 2e-3
+_NEW_RATE, _PRETRAINED_RATE = 1e-3, 5e-5
 _HELD_OUT = 10
 """Without gold, every tenth report is held out to calibrate on."""
 
@@ -44,17 +44,13 @@ def teach(
     archive = read_reports(labeler, _others(texts, held_out) if held_out else texts)
     if len(archive.sentences) < 2:
         raise InputError("the archive has no sentences to learn from")
-    is_new = encoder is None
+    rate = _NEW_RATE if encoder is None else _PRETRAINED_RATE
     encoder = encoder or new_encoder(archive.sentences)
     tokens = Tokens(encoder.tokenizer, encoder.pad, encoder.longest)
     network = SentenceNetwork(encoder.model, len(labeler.label_names), encoder.pad)
     ids = tokens.ids(archive.sentences)
     tell(f"{archive.reports:,} reports, {len(ids):,} different sentences")
-    if is_new and encoder.mask is not None:
-        tell("learning words")
-        _learn_words(network, tokens, ids, encoder.mask, recipe, rng)
     tell("learning from the rules")
-    rate = _NEW_RATE if is_new else _PRETRAINED_RATE
     _learn_rules(network, tokens, ids, archive, rate, recipe, rng)
     network.to(best_device())
     card: dict[str, float | str] = {
@@ -74,28 +70,6 @@ def _others(texts: Sequence[str], held_out: Iterable[str]) -> list[str]:
     """Without the held-out texts, wherever they stand."""
     left_out = set(held_out)
     return [text for text in texts if text not in left_out]
-
-
-def _learn_words(
-    network: SentenceNetwork,
-    tokens: Tokens,
-    ids: list[list[int]],
-    mask: int,
-    recipe: Recipe,
-    rng: np.random.Generator,
-) -> None:
-    lengths = [len(one) for one in ids]
-    steps = recipe.words_epochs * sum(
-        1 for _ in batches_by_length(lengths, 4 * recipe.tokens_a_step)
-    )
-    special = torch.arange(mask + 1)  # they are numbered first
-    task = MaskedWords(network, special, mask, _WORDS_RATE, steps)
-
-    def batches(_: int) -> Iterable[torch.Tensor]:
-        for rows in batches_by_length(lengths, 4 * recipe.tokens_a_step, rng):
-            yield tokens.padded([ids[row] for row in rows])
-
-    run(task, batches, recipe.words_epochs)
 
 
 def _learn_rules(

@@ -14,8 +14,7 @@ from tokenizers import (
 )
 from torch import Tensor
 
-SPECIAL = PAD, UNKNOWN, FIRST, LAST, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
-"""The first ids of a vocabulary of our own, in this order."""
+PAD, UNKNOWN, FIRST, LAST = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
 VOCABULARY = 6_000
 LONGEST = 192
 """Tokens of a sentence; what is beyond is cut. The segmenter cuts at 600 characters."""
@@ -32,7 +31,7 @@ def learn_tokenizer(sentences: Iterable[str], vocabulary: int = VOCABULARY) -> T
             vocab_size=vocabulary,
             min_frequency=2,
             show_progress=False,
-            special_tokens=list(SPECIAL),
+            special_tokens=[PAD, UNKNOWN, FIRST, LAST],
         ),
     )
     tokenizer.post_processor = processors.TemplateProcessing(

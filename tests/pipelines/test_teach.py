@@ -32,7 +32,7 @@ def archive(folder: Path, reports: int = 40) -> tuple[Path, Path]:
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
-    brief = {"words_epochs": 1, "rules_epochs": 2, "gold_epochs": 2, "folds": 2}
+    brief = {"rules_epochs": 2, "gold_epochs": 2, "folds": 2}
     monkeypatch.setattr("labeler.neural.Recipe", lambda **given: Recipe(**brief, **given))
 
 

@@ -15,7 +15,7 @@ from labeler import load_labeler
 from labeler.neural import Fusion, Gold, NeuralStage, Recipe, load, save, teach
 from labeler.neural.encoder import encoder_from_config, pretrained_encoder
 
-RECIPE = Recipe(words_epochs=0, rules_epochs=30, gold_epochs=8, folds=2, tokens_a_step=256)
+RECIPE = Recipe(rules_epochs=30, gold_epochs=8, folds=2, tokens_a_step=256)
 PLACES = ("left", "right", "both", "upper", "lower", "middle", "apical", "basal")
 LABELER = load_labeler()
 EMPHYSEMA, EFFUSION = map(LABELER.label_names.index, ("Emphysema", "Pleural effusion"))
