@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig
 
 from configs.contracts import InputError
 from configs.files import first_line
-from labeler.neural.tokens import LONGEST, PAD, learn_tokenizer
+from labeler.neural.tokens import LONGEST, PAD, SPECIAL, learn_tokenizer
 
 _WIDTH, _LAYERS, _HEADS = 128, 2, 4
 _OFTEN_RESERVED = 2  # RoBERTa's positions begin at 2
@@ -30,7 +30,7 @@ class Encoder:
 def new_encoder(sentences: Iterable[str]) -> Encoder:
     """A BERT of 0.3 million weights beside its embeddings, not yet trained, for these sentences."""
     tokenizer = learn_tokenizer(sentences)
-    pad = tokenizer.token_to_id(PAD)
+    pad = SPECIAL.index(PAD)
     config = BertConfig(
         vocab_size=tokenizer.get_vocab_size(),
         hidden_size=_WIDTH,

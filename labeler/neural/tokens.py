@@ -14,7 +14,8 @@ from tokenizers import (
 )
 from torch import Tensor
 
-PAD, UNKNOWN, FIRST, LAST = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
+SPECIAL = PAD, UNKNOWN, FIRST, LAST = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
+"""The first ids of a vocabulary of our own, in this order."""
 VOCABULARY = 6_000
 LONGEST = 192
 """Tokens of a sentence; what is beyond is cut. The segmenter cuts at 600 characters."""
@@ -31,7 +32,7 @@ def learn_tokenizer(sentences: Iterable[str], vocabulary: int = VOCABULARY) -> T
             vocab_size=vocabulary,
             min_frequency=2,
             show_progress=False,
-            special_tokens=[PAD, UNKNOWN, FIRST, LAST],
+            special_tokens=list(SPECIAL),
         ),
     )
     tokenizer.post_processor = processors.TemplateProcessing(
