@@ -230,8 +230,8 @@ def main() -> None:
         lines.append(answer.row())
         print(answer.row(), flush=True)
     damaged = [answer for answer in found if "dropped" in answer.question]
-    lines += ["", won_back(found[0], damaged), ""]
-    print(lines[-2])
+    lines += ["", won_back(found[0], damaged), ""] if damaged else [""]
+    print("\n".join(lines[-2:]))
     if arguments.write:
         write(arguments.write, "\n".join(lines))
 
