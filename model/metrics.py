@@ -4,6 +4,7 @@ Every measure takes weights (one row per bootstrap sample, one column per case):
 the plain estimate, a row of patients' draw counts a resample, so all resamples are one pass.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,8 +14,13 @@ from configs.contracts import Estimate
 
 Floats = NDArray[np.float64]
 
-MEASURES = ("auroc", "ap", "f1", "sensitivity", "specificity", "brier", "ece")
+AT_THRESHOLD = ("f1", "sensitivity", "specificity", "ppv", "accuracy", "false_alarms_per_100")
+"""The measures that need a yes or a no."""
+MEASURES = ("auroc", "ap", *AT_THRESHOLD, "brier", "ece", "slope")
 _ECE_BINS = 10
+_ROWS_AT_ONCE = 64
+_NEWTON_STEPS = 25
+_STEEPEST = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,8 @@ class LabelMetrics:
     positives: int
     negatives: int
     measures: dict[str, Estimate]
+    points: dict[str, dict[str, Estimate]] = field(default_factory=dict)
+    """By the name of an operating point: its measures (`AT_THRESHOLD`) on these cases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +118,64 @@ def expected_calibration_error(
     return np.asarray(np.abs(gap).sum(axis=1) / weights_bn.sum(axis=1))
 
 
+def calibration_slope(
+    probability_n: Floats, positive_n: NDArray[np.bool_], weights_bn: Floats
+) -> Floats:
+    """Slope of a logistic regression of the outcome on the logit of its probability (Cox 1958).
+
+    1 is ideal, less is overconfident. NaN where one class only, or a separable sample, has none.
+    """
+    inside = np.clip(probability_n, 1e-6, 1 - 1e-6)
+    x = np.log(inside / (1 - inside))
+    chunks = range(0, len(weights_bn), _ROWS_AT_ONCE)
+    return np.concatenate(
+        [_slopes(x, positive_n, weights_bn[start : start + _ROWS_AT_ONCE]) for start in chunks]
+    )
+
+
+def _slopes(x: Floats, positive_n: NDArray[np.bool_], weights_bn: Floats) -> Floats:
+    """By Newton's method, all rows at once."""
+    line_b2 = np.tile([0.0, 1.0], (len(weights_bn), 1))
+    powers = np.stack([np.ones_like(x), x, x * x], axis=1)
+    with np.errstate(all="ignore"):
+        for _ in range(_NEWTON_STEPS):
+            mean_bn = 1 / (1 + np.exp(-np.clip(line_b2 @ powers[:, :2].T, -60, 60)))
+            gradient = (weights_bn * (positive_n - mean_bn)) @ powers[:, :2]
+            h0, h1, h2 = ((weights_bn * mean_bn * (1 - mean_bn)) @ powers).T
+            step = np.stack(
+                [
+                    h2 * gradient[:, 0] - h1 * gradient[:, 1],
+                    h0 * gradient[:, 1] - h1 * gradient[:, 0],
+                ],
+                axis=1,
+            )
+            step /= (h0 * h2 - h1 * h1)[:, None]
+            line_b2 = line_b2 + np.clip(step, -2, 2)
+            if np.nanmax(np.abs(step), initial=0) < 1e-8:
+                break
+        found = (np.abs(step).max(axis=1) < 1e-6) & (np.abs(line_b2[:, 1]) < _STEEPEST)
+    return np.where(found, line_b2[:, 1], np.nan)
+
+
+def at_threshold(
+    called_n: NDArray[np.bool_], positive_n: NDArray[np.bool_], weights_bn: Floats
+) -> dict[str, Floats]:
+    """`AT_THRESHOLD` of a yes or no a case; NaN where a denominator is zero."""
+    tp, fn = weights_bn @ (called_n & positive_n), weights_bn @ (~called_n & positive_n)
+    fp, tn = weights_bn @ (called_n & ~positive_n), weights_bn @ (~called_n & ~positive_n)
+    total = weights_bn.sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        found = (
+            2 * tp / (2 * tp + fp + fn),
+            tp / (tp + fn),
+            tn / (tn + fp),
+            tp / (tp + fp),
+            (tp + tn) / total,
+            100 * fp / total,
+        )
+    return dict(zip(AT_THRESHOLD, found, strict=True))
+
+
 def bootstrap_weights(patients: list[str], resamples: int, seed: int) -> Floats:
     """Weights (1 + resamples, n): ones, then each patient's draw count on all of its scans."""
     _, patient_n = np.unique(np.asarray(patients), return_inverse=True)
@@ -126,33 +192,54 @@ def evaluate(
     labels: tuple[str, ...],
     thresholds_l: Floats,
     *,
+    scores_nl: Floats | None = None,
+    points: Mapping[str, Floats] | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Metrics:
     """Measure predictions against values of 1 and 0; any other value leaves the scan out.
 
-    `thresholds_l` may hold NaN: that label's F1, sensitivity and specificity are then undefined.
+    A threshold may be NaN: what needs a yes or a no is then undefined. `scores_nl` ranks where
+    probabilities tie (default: the probabilities); `points` are further thresholds by name.
     """
+    scores_nl = probability_nl if scores_nl is None else scores_nl
     weights_bn = bootstrap_weights(patients, resamples, seed)
     rows, per_label = [], []
     for index, label in enumerate(labels):
         known = (values_nl[:, index] == 0) | (values_nl[:, index] == 1)
         positive = values_nl[known, index] == 1
+        probability = probability_nl[known, index].astype(np.float64)
+        weights = weights_bn[:, known]
         samples = _measure(
-            probability_nl[known, index].astype(np.float64),
+            probability,
+            scores_nl[known, index].astype(np.float64),
             positive,
-            weights_bn[:, known],
+            weights,
             float(thresholds_l[index]),
         )
         rows.append(samples)
-        estimates = {name: _interval(samples[name]) for name in MEASURES}
         per_label.append(
-            LabelMetrics(label, int(positive.sum()), int((~positive).sum()), estimates)
+            LabelMetrics(
+                label,
+                int(positive.sum()),
+                int((~positive).sum()),
+                {name: interval(samples[name]) for name in MEASURES},
+                {
+                    point: {
+                        name: interval(found)
+                        for name, found in at_threshold(
+                            probability >= thresholds[index], positive, weights
+                        ).items()
+                    }
+                    for point, thresholds in (points or {}).items()
+                    if np.isfinite(thresholds[index]) and len(positive)
+                },
+            )
         )
     two_classes = [bool(m.positives and m.negatives) for m in per_label]
     macro = {
-        name: _interval(
-            _mean_over_labels([r[name] for r, ok in zip(rows, two_classes, strict=True) if ok])
+        name: interval(
+            mean_over_labels([r[name] for r, ok in zip(rows, two_classes, strict=True) if ok])
         )
         for name in MEASURES
     }
@@ -161,29 +248,28 @@ def evaluate(
 
 
 def _measure(
-    probability: Floats, positive: NDArray[np.bool_], weights: Floats, threshold: float
+    probability: Floats,
+    score: Floats,
+    positive: NDArray[np.bool_],
+    weights: Floats,
+    threshold: float,
 ) -> dict[str, Floats]:
     if not len(positive):
         return {name: np.full(len(weights), np.nan) for name in MEASURES}
-    called = probability >= threshold
+    undefined = 1.0 if np.isfinite(threshold) else np.nan
+    decided = at_threshold(probability >= threshold, positive, weights)
     with np.errstate(invalid="ignore"):
-        tp, fn = weights @ (called & positive), weights @ (~called & positive)
-        fp, tn = weights @ (called & ~positive), weights @ (~called & ~positive)
-        at_threshold = {
-            "f1": 2 * tp / (2 * tp + fp + fn),
-            "sensitivity": tp / (tp + fn),
-            "specificity": tn / (tn + fp),
-        }
         return {
-            "auroc": auroc(probability, positive, weights),
-            "ap": average_precision(probability, positive, weights),
-            **{k: v if np.isfinite(threshold) else v * np.nan for k, v in at_threshold.items()},
+            "auroc": auroc(score, positive, weights),
+            "ap": average_precision(score, positive, weights),
+            **{name: found * undefined for name, found in decided.items()},
             "brier": weights @ (probability - positive) ** 2 / weights.sum(axis=1),
             "ece": expected_calibration_error(probability, positive, weights),
+            "slope": calibration_slope(probability, positive, weights),
         }
 
 
-def _mean_over_labels(samples: list[Floats]) -> Floats:
+def mean_over_labels(samples: list[Floats]) -> Floats:
     """The mean over labels of each bootstrap row, over those defined in it."""
     if not samples:
         return np.full(1, np.nan)
@@ -195,8 +281,8 @@ def _mean_over_labels(samples: list[Floats]) -> Floats:
     )
 
 
-def _interval(samples: Floats) -> Estimate:
-    """The first row as the estimate, percentiles of the others as the interval."""
+def interval(samples: Floats) -> Estimate:
+    """The first sample as the estimate, percentiles of the others as the 95 % interval."""
     resampled = samples[1:][np.isfinite(samples[1:])]
     if not np.isfinite(samples[0]) or not len(resampled):
         return Estimate(float(samples[0]), float("nan"), float("nan"))

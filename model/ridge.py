@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.calibration import fit_calibration
+from model.calibration import fit_sigmoid
 from model.losses import Targets
 from model.networks.regional import RegionalReading
 
@@ -73,11 +73,11 @@ def fit_regional(
                 predicted = predicted_pn[best]
         gram = of_tissues + emphasis_l[label] ** 2 * of_shapes
         alpha, offset = _solve(gram[rows], y[rows], w[rows], penalty_l[label])
-        sigmoid = fit_calibration(predicted[known], positive[known], log_slope_spread=2.0)
-        weight_ld[label] = sigmoid.slope * (x[rows].T @ alpha)
+        slope, intercept = fit_sigmoid(predicted[known], positive[known], log_slope_spread=2.0)
+        weight_ld[label] = slope * (x[rows].T @ alpha)
         weight_ld[label, shapes] *= emphasis_l[label] ** 2
-        bias_l[label] = sigmoid.slope * offset + sigmoid.intercept
-        out_of_fold[:, label] = sigmoid.slope * predicted + sigmoid.intercept
+        bias_l[label] = slope * offset + intercept
+        out_of_fold[:, label] = slope * predicted + intercept
     branch.set_reading(*(torch.from_numpy(found) for found in (mean, scale, weight_ld)))
     return RegionalFit(
         bias_l.astype(np.float32), out_of_fold.astype(np.float32), penalty_l, emphasis_l

@@ -20,13 +20,14 @@ def make_bundle(
 ) -> Bundle:
     """Calibrate on the validation split, scan by scan, and describe what was done."""
     part = teaching.parts[Split.VALIDATION]
-    logits_nl, values_nl, _, _ = mean_by_scan(fitted.validation_logits_nl, part)
+    logits_nl, values_nl, _, patients = mean_by_scan(fitted.validation_logits_nl, part)
     calibrations = []
     for logits, values in zip(
         logits_nl.T.astype(np.float64), known_values(values_nl).T, strict=True
     ):
         known = values != -1
-        calibrations.append(fit_calibration(logits[known], values[known] == 1))
+        known_patients = np.asarray(patients)[known].tolist()
+        calibrations.append(fit_calibration(logits[known], values[known] == 1, known_patients))
     return Bundle(
         store.profile,
         recipe.network,

@@ -2,9 +2,24 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score, brier_score_loss, f1_score, roc_auc_score
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    brier_score_loss,
+    f1_score,
+    precision_score,
+    roc_auc_score,
+)
 
-from model.metrics import MEASURES, auroc, average_precision, bootstrap_weights, evaluate
+from model.metrics import (
+    MEASURES,
+    auroc,
+    average_precision,
+    bootstrap_weights,
+    calibration_slope,
+    evaluate,
+)
 
 cases = st.lists(
     st.tuples(st.integers(0, 5), st.booleans(), st.integers(0, 3)), min_size=4, max_size=40
@@ -39,6 +54,10 @@ def test_measures_agree_with_scikit_learn():
     assert first["brier"].value == pytest.approx(brier_score_loss(values[:, 0], probability[:, 0]))
     assert first["sensitivity"].value == pytest.approx(called[values[:, 0] == 1].mean())
     assert first["specificity"].value == pytest.approx((~called)[values[:, 0] == 0].mean())
+    assert first["ppv"].value == pytest.approx(precision_score(values[:, 0], called))
+    assert first["accuracy"].value == pytest.approx(accuracy_score(values[:, 0], called))
+    alarms = 100 * (called & (values[:, 0] == 0)).mean()
+    assert first["false_alarms_per_100"].value == pytest.approx(alarms)
     assert first["auroc"].low < first["auroc"].value < first["auroc"].high
     expected = np.mean([m.measures["auroc"].value for m in measured.labels])
     assert measured.macro["auroc"].value == pytest.approx(expected)
@@ -71,3 +90,49 @@ def test_perfect_calibration_has_no_error_and_a_wrong_one_has():
     boastful = evaluate(np.full((1000, 1), 0.9), values, patients, ("a:x",), np.array([0.5]))
     assert honest.labels[0].measures["ece"].value == pytest.approx(0)
     assert boastful.labels[0].measures["ece"].value == pytest.approx(0.4)
+
+
+def test_the_slope_is_that_of_a_weighted_logistic_regression():
+    random = np.random.default_rng(2)
+    probability = random.uniform(0.02, 0.98, 300)
+    logit = np.log(probability / (1 - probability))
+    positive = random.random(300) < 1 / (1 + np.exp(-0.5 * logit + 0.3))
+    weights = np.vstack([np.ones(300), random.integers(0, 3, (70, 300))]).astype(float)
+    slopes = calibration_slope(probability, positive, weights)
+    for row in (0, 1, 70):
+        model = LogisticRegression(C=1e9, tol=1e-9).fit(
+            logit[:, None], positive, sample_weight=weights[row]
+        )
+        assert slopes[row] == pytest.approx(model.coef_[0, 0], abs=1e-3)
+
+
+def test_a_slope_that_is_not_defined_is_nan():
+    probability = np.array([0.1, 0.2, 0.8, 0.9])
+    separable = np.array([False, False, True, True])
+    weights = np.ones((1, 4))
+    assert np.isnan(calibration_slope(probability, separable, weights)[0])
+    assert np.isnan(calibration_slope(probability, np.zeros(4, dtype=bool), weights)[0])
+
+
+def test_scores_rank_where_probabilities_tie():
+    _, values, patients = example()
+    scores = values + np.random.default_rng(0).normal(0, 0.5, values.shape)
+    tied = np.full(values.shape, 0.3)
+    labels, thresholds = ("a:x", "a:y"), np.array([0.5, 0.5])
+    measured = evaluate(tied, values, patients, labels, thresholds, scores_nl=scores, resamples=5)
+    expected = roc_auc_score(values[:, 0], scores[:, 0])
+    assert measured.labels[0].measures["auroc"].value == pytest.approx(expected)
+    assert measured.labels[0].measures["brier"].value == pytest.approx(
+        brier_score_loss(values[:, 0], tied[:, 0])
+    )
+
+
+def test_operating_points_are_measured_where_they_exist():
+    probability, values, patients = example()
+    points = {"sensitive": np.array([0.2, np.nan])}
+    measured = evaluate(
+        probability, values, patients, ("a:x", "a:y"), np.array([0.5, 0.5]), points=points
+    )
+    found = measured.labels[0].points["sensitive"]["sensitivity"]
+    assert found.value == pytest.approx((probability[:, 0] >= 0.2)[values[:, 0] == 1].mean())
+    assert measured.labels[1].points == {}
