@@ -10,6 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from model.networks.residual import ResidualBlock
+from model.networks.stock import BasicBlock
 
 
 def recompute_blocks(network: nn.Module) -> int:
@@ -18,7 +19,9 @@ def recompute_blocks(network: nn.Module) -> int:
     Gradients stay the same, to the bit on a CPU: the second pass sees the same input, and batch
     norms do not count it a second time.
     """
-    blocks = [module for module in network.modules() if isinstance(module, ResidualBlock)]
+    blocks = [
+        module for module in network.modules() if isinstance(module, ResidualBlock | BasicBlock)
+    ]
     for block in blocks:
         block.forward = partial(_recomputed, block, block.forward)  # type: ignore[method-assign]
     return len(blocks)

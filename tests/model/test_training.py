@@ -65,6 +65,16 @@ def test_learns_and_keeps_the_best_epoch(tmp_path, network, epochs, capfd):
     assert "".join(capfd.readouterr()) == ""
 
 
+@pytest.mark.parametrize("network", ["ctnet83", "axialnet"])
+def test_every_network_can_be_trained(tmp_path, network):
+    config = SMALL.model_copy(
+        update={"network": network, "epochs": 1, "seeds": (0,), "gradient_checkpointing": True}
+    )
+    fitted = fit_small(tmp_path, config)
+    assert np.isfinite(fitted.validation_logits_nl).all()
+    assert fitted.history[-1].loss is not None
+
+
 def test_within_the_margin_the_later_epoch_is_kept(tmp_path):
     config = SMALL.model_copy(update={"epochs": 2, "margin": 1.0, "seeds": (0,)})
     assert fit_small(tmp_path / "later", config).best_epoch == 1
