@@ -45,7 +45,7 @@ def load_start(network: nn.Module, path: Path) -> None:
     stock = next((m for m in network.modules() if isinstance(m, StockResNet)), None)
     if stock is None:
         raise InputError(
-            f"start_weights: {path}: this network's trunk is not a stock ResNet; set `size: video`, "
+            f"start_weights: {path}: this network's trunk is not a stock ResNet; set `size: video` "
             "or `network: ctnet83` or `axialnet`, to start from published weights"
         )
     _load(stock, {_stock_name(name): tensor for name, tensor in weights.items()}, path)
@@ -66,8 +66,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
         raise InputError(f"start_weights: {path}: no such file") from None
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError):
         raise InputError(
-            f"start_weights: {path}: not a file of tensors alone; save a state dict with torch.save, "
-            "or as safetensors"
+            f"start_weights: {path}: not a file of tensors alone; save a state dict as safetensors "
+            "or with torch.save"
         ) from None
     if isinstance(content, Mapping):
         content = content.get("state_dict", content)
