@@ -114,7 +114,7 @@ def imitate(
             predicted = bridge(_mean_features(trunk, hu.to(device)))
             loss = functional.mse_loss(predicted, features_nf[rows.to(device)])
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
             errors.append(float(loss.detach()))
@@ -126,8 +126,7 @@ def imitate(
 
 def _mean_features(trunk: nn.Module, hu_bzyx: Tensor) -> Tensor:
     """The deepest features, averaged over the volume: (b, c)."""
-    found = trunk(hu_bzyx)
+    found: Tensor | list[Tensor] = trunk(hu_bzyx)
     if isinstance(found, list):  # a 3D trunk: one (b, c, z, y, x) a stage
         return found[-1].float().mean(dim=(2, 3, 4))
-    mean_bc: Tensor = found.float().mean(dim=(1, 3, 4))  # slices: (b, t, c, y, x)
-    return mean_bc
+    return found.float().mean(dim=(1, 3, 4))  # slices: (b, t, c, y, x)
