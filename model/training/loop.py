@@ -22,6 +22,7 @@ from model.augment import augment
 from model.data import Part, Volumes
 from model.ema import MovingAverage
 from model.losses import Targets, as_tensors, known_values, positive_weights, summed_bce
+from model.networks import channels_last
 from model.training import checkpoint
 from model.training.clock import Clock
 from model.training.devices import gathered
@@ -88,7 +89,7 @@ class SeedRun:
     def _build(self, network: nn.Module) -> None:
         config, fabric = self.config, self.fabric
         if config.channels_last:
-            _put_channels_last(network)
+            network = channels_last(network)
         if fabric.world_size > 1 and fabric.device.type == "cuda":
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         self.network = network.to(fabric.device)
@@ -372,14 +373,6 @@ class SeedRun:
         checkpoint.restore_optimizer(self.optimizer, checkpoint.below("optimizer", tensors))
         self.best_state = checkpoint.below("best", tensors)
         self.progress = Progress.of_json(info)
-
-
-def _put_channels_last(network: nn.Module) -> None:
-    for module in network.modules():
-        if isinstance(module, nn.Conv3d):
-            module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        elif isinstance(module, nn.Conv2d):
-            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _next(batches: Iterator[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
