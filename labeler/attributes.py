@@ -15,6 +15,8 @@ _REACH = 300  # characters between a mention and its measurement
 _BILATERAL = "bilateral"
 _COMPARED = re.compile(r"\bthan (?:on )?(?:the )?$")  # "left greater than right"
 _RELATIVE = re.compile(r" of\b")  # "left of the trachea"
+_Owned = tuple[Hit[str], int]
+"""A place and the number of the noun phrase that it belongs to."""
 _BESIDE = 16  # characters between "adjacent to" and a side that is its landmark's
 
 
@@ -120,16 +122,17 @@ class AttributeReader:
     def _settle(self, places: list[Hit[str]], owners: Owners) -> None:
         """Give each noun phrase the side and lobe of its own places, or those that it shares."""
         lobes: dict[int, Hit[str]] = {}
-        of_sides: list[tuple[Hit[str], int]] = []
-        of_lobes: list[tuple[Hit[str], int]] = []
+        of_sides: list[_Owned] = []
+        of_lobes: list[_Owned] = []
         landmarks: list[Hit[str]] = []
         if self._landmarks:
             landmarks = [place for place in places if self._is_landmark(place)]
         if landmarks:  # they count last, and only where nothing else says the side
             places = [place for place in places if place not in landmarks] + landmarks
+        sided: set[int] = set()
         for place in places:
             owner = owners.owner(place)
-            if owner is None or (place in landmarks and owner in self._side_of):
+            if owner is None or (place in landmarks and owner in sided):
                 continue
             side: str | None = place.item
             if place.item in self._side_in_lobe:
@@ -141,17 +144,20 @@ class AttributeReader:
                     self._lobe_of[owner] = place.item
             if side is not None:
                 of_sides.append((place, owner))
+                if place not in landmarks:
+                    sided.add(owner)
                 said = self._side_of.setdefault(owner, side)
                 if side != said:
                     self._side_of[owner] = _BILATERAL
-        if owners.is_one:
-            return
-        sided = set(self._side_of)
-        if landmarks:
-            of_sides.sort(key=_by_start)
-            of_lobes.sort(key=_by_start)
+        if not owners.is_one:
+            self._share(of_sides, of_lobes, owners)
+
+    def _share(self, of_sides: list[_Owned], of_lobes: list[_Owned], owners: Owners) -> None:
+        """Lend sides and lobes to the noun phrases that have none of their own."""
+        of_sides.sort(key=_by_start)
+        of_lobes.sort(key=_by_start)
         self._borrowed = owners.lenders(of_sides, ())
-        for phrase, lender in owners.lenders(of_lobes, sided).items():
+        for phrase, lender in owners.lenders(of_lobes, self._side_of).items():
             self._lobe_of[phrase] = self._lobe_of[lender]
 
     def read(
@@ -207,7 +213,7 @@ class AttributeReader:
         return lobe if own_side in (None, side) or side == _BILATERAL else None
 
 
-def _by_start(owned: tuple[Hit[str], int]) -> int:
+def _by_start(owned: _Owned) -> int:
     return owned[0].start
 
 

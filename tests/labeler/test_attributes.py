@@ -259,6 +259,7 @@ def test_a_limit_is_told_from_a_size(labeler: Labeler, marked: str, is_limit: bo
         ("[Nodular thickening] of both adrenals.", "bilateral", None),
         ("A [mass] in the right lung surrounding the left subclavian artery.", "right", None),
         ("A [nodule] adjacent to the left hilum.", "left", None),
+        ("A [mass] adjacent to the right and left hila.", "bilateral", None),
         ("A [lymph node] to the right of the trachea.", None, None),
     ],
 )
