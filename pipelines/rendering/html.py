@@ -34,7 +34,7 @@ def render(report: ScanReport, pictures: Pictures | None = None) -> str:
     page = _template().render(
         report=report,
         refused=report.status is Status.REFUSED,
-        policy=_policy(style, script),
+        policy=content_policy(style, script),
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
         identity=wording.identity(report),
@@ -54,7 +54,9 @@ def render(report: ScanReport, pictures: Pictures | None = None) -> str:
     return page.lstrip() + "\n"
 
 
-def _policy(style: str, script: str) -> str:
+def content_policy(style: str, script: str) -> str:
+    """The content security policy of a page with this one style and script, and data images."""
+
     def source(text: str) -> str:
         digest = hashlib.sha256(text.encode()).digest()
         return f"'sha256-{base64.b64encode(digest).decode()}'"

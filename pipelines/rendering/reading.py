@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model.volumes import Volume, VolumeError, assess, read_volume
+from model.volumes import Candidate, Volume, VolumeError, assess, read_volume
 from model.volumes.anatomy import find_anatomy
 from model.volumes.preprocess import preprocess
 from pipelines.rendering import assemble
@@ -49,7 +49,7 @@ class Reading:
 
 
 def read_scan(
-    scan: Path,
+    scan: Path | Candidate,
     bundle: "Bundle",
     bundle_path: Path,
     *,
@@ -60,13 +60,14 @@ def read_scan(
 ) -> Reading:
     """Read one scan; one that cannot be trusted or is no chest CT gives a refused report.
 
+    `scan` is a folder or file, or a series that was found in a tree (`series` is for a folder).
     `text` is the radiologist's own report of the scan, to be set against the network's.
     Raises nothing for a bad scan: its reasons stand in the content.
     """
     clock = clock or Clock()
     with clock.stage("read scan"):
         try:
-            volume = read_volume(scan, series)
+            volume = scan.read() if isinstance(scan, Candidate) else read_volume(scan, series)
         except VolumeError as error:
             # The message begins with the path, which may hold a name: not for the report.
             message = str(error).removeprefix(f"{error.reason}: ").removeprefix(f"{scan}: ")

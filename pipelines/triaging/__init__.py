@@ -1,0 +1,1 @@
+"""From scans to a worklist: what arrived, what the network said, and in which order to read."""

@@ -1,0 +1,40 @@
+"""A worklist as one self-contained page that sorts by keyboard and reaches nothing."""
+
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+
+import jinja2
+from markupsafe import Markup
+
+from pipelines.rendering.html import content_policy
+from pipelines.rendering.markup import environment
+from pipelines.triaging import wording
+from pipelines.triaging.worklist import Worklist
+
+
+def render(worklist: Worklist, *, refresh_seconds: int | None = None) -> str:
+    """The page; with `refresh_seconds` a browser loads it again so often (a folder that fills)."""
+    style, script = _resource("worklist.css"), _resource("worklist.js")
+    page = _template().render(
+        worklist=worklist,
+        notices=wording.notices(worklist),
+        summary=wording.summary(worklist),
+        wording=wording,
+        standings=wording.STANDINGS,
+        refresh_seconds=refresh_seconds,
+        policy=content_policy(style, script),
+        style=Markup(style),  # noqa: S704 - our own file
+        script=Markup(script),  # noqa: S704 - our own file
+        version=version("chestct"),
+    )
+    return page.lstrip() + "\n"
+
+
+def _resource(name: str) -> str:
+    return files("pipelines.triaging.page").joinpath(name).read_text(encoding="utf-8")
+
+
+@cache
+def _template() -> jinja2.Template:
+    return environment().from_string(_resource("worklist.html.j2"))

@@ -1,0 +1,52 @@
+"""In which order scans are read: urgency, and what waiting adds to it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from configs.triage_policy import HIGHEST_WEIGHT
+from pipelines.triaging.coverage import Watched
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A label that the policy watches, with this scan's probability."""
+
+    watched: Watched
+    probability: float
+
+    @property
+    def flagged(self) -> bool:
+        """At or over the threshold."""
+        return self.probability >= self.watched.point.threshold
+
+    @property
+    def points(self) -> float:
+        """Weight × probability: the expected cost of letting the scan wait."""
+        return self.watched.weight * self.probability
+
+
+def flags(scores: Iterable[Scored]) -> tuple[Scored, ...]:
+    """The flagged labels, most points first."""
+    return tuple(sorted((s for s in scores if s.flagged), key=lambda s: -s.points))
+
+
+def urgency(scores: Iterable[Scored]) -> float:
+    """0 to 100: the points of the most pressing flag; 0 without any.
+
+    The largest and not the sum: many small findings must not pass one that kills.
+    """
+    return max((score.points for score in flags(scores)), default=0.0)
+
+
+def priority(urgency: float, waited_hours: float, max_wait_hours: float) -> float:
+    """Urgency plus what waiting adds: as much as the heaviest finding, at the maximum wait.
+
+    An accumulating priority queue (Kleinrock 1964, Naval Research Logistics Quarterly 11), capped:
+    among scans that all waited too long the urgent ones still come first.
+
+    >>> priority(0, 24, 24) > priority(99, 0, 24)
+    True
+    >>> priority(30, 100, 24) > priority(20, 900, 24)
+    True
+    """
+    return urgency + HIGHEST_WEIGHT * min(1.0, max(0.0, waited_hours) / max_wait_hours)

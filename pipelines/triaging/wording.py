@@ -1,0 +1,137 @@
+"""The sentences and cells of a worklist, the same for CSV and page."""
+
+import csv
+import io
+
+from pipelines.rendering.content import TrainingData, percent
+from pipelines.rendering.finding_wording import counted
+from pipelines.triaging.worklist import Flag, Row, Standing, WatchedLabel, Worklist
+
+STANDINGS = {
+    Standing.NOT_READ: "not read",
+    Standing.PENDING: "not read yet",
+    Standing.RANKED: "ranked",
+}
+COLUMNS = (
+    "rank", "standing", "priority", "urgency", "flags", "waited_hours", "overdue", "series",
+    "study", "patient_id", "accession", "date", "reasons", "not_assessable", "notes", "page",
+)  # fmt: skip
+NOTICE_LINES = 4
+"""Lines of the CSV before its header: `pandas.read_csv(path, skiprows=4)`."""
+
+
+def notices(worklist: Worklist) -> tuple[str, ...]:
+    """What must be read before any row; what the model cannot see comes first."""
+    data = {
+        TrainingData.SYNTHETIC: "Trained on synthetic scans only: the order shows that the "
+        "software works, it says nothing about a patient.",
+        TrainingData.MIXED: "Trained partly on synthetic scans.",
+        TrainingData.PATIENTS: "Trained on reports and scans of patients.",
+    }[worklist.model.training_data]
+    if any(row.scan.synthetic for row in worklist.rows):
+        data += " SYNTHETIC SCANS are in this list, drawn by chestct."
+    return (worklist.cannot_see, worklist.intended_use, data, worklist.no_flag_meaning)
+
+
+def summary(worklist: Worklist) -> str:
+    """How many scans stand where."""
+    rows = worklist.rows
+    failed = len(worklist.having(Standing.NOT_READ))
+    pending = len(worklist.having(Standing.PENDING))
+    flagged = sum(bool(row.flags) for row in rows)
+    overdue = sum(row.overdue for row in rows)
+    return (
+        f"{counted(len(rows), 'scan')}: {failed} not read, {pending} not read yet, {flagged} "
+        f"flagged, {overdue} waiting longer than {worklist.max_wait_hours:g} h"
+    )
+
+
+def flag(found: Flag) -> str:
+    """A flag in one line."""
+    where = f", {found.place}" if found.place else ""
+    slice_ = f", slice {found.slice}" if found.slice is not None else ""
+    return f"{found.name} {percent(found.probability)}{where}{slice_}"
+
+
+def said(row: Row, most: int | None = None) -> str:
+    """What the list says of a scan in words, with `most` flags."""
+    if row.standing is Standing.NOT_READ:
+        return "; ".join(f"{remark.code}: {remark.meaning}" for remark in row.reasons)
+    if row.standing is Standing.PENDING:
+        return "waits for the network"
+    more = len(row.flags[most:]) if most else 0
+    return "; ".join(map(flag, row.flags[:most])) + (f"; {more} more" if more else "") or "no flag"
+
+
+def waited(row: Row) -> str:
+    """Minutes, hours or days.
+
+    >>> from pipelines.rendering.content import Scan
+    >>> scan = Scan(identified=False)
+    >>> for hours in (0.5, 7.25, 80):
+    ...     print(waited(Row(rank=1, standing="ranked", scan=scan, waited_hours=hours,
+    ...         overdue=False)))
+    30 min
+    7.2 h
+    3.3 d
+    """
+    if row.waited_hours < 1:
+        return f"{row.waited_hours * 60:.0f} min"
+    return (
+        f"{row.waited_hours:.1f} h" if row.waited_hours < 48 else f"{row.waited_hours / 24:.1f} d"
+    )
+
+
+def threshold(watched: WatchedLabel) -> str:
+    """What a label's threshold did on validation scans."""
+    if watched.caught is None:
+        return (
+            f"{percent(watched.threshold)}; too few validation scans: its sensitivity is not known"
+        )
+    return (
+        f"{percent(watched.threshold)}; flagged {watched.caught} of {watched.positives} validation "
+        f"scans with it, and {watched.alarms} of {watched.negatives} without"
+    )
+
+
+def as_csv(worklist: Worklist) -> str:
+    """Four lines of notice that start with #, a header, a line a scan."""
+    text = io.StringIO()
+    for line in notices(worklist):
+        text.write(f"# {' '.join(line.split())}\n")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in worklist.rows:
+        writer.writerow([_inert(cell) for cell in _cells(row)])
+    return text.getvalue()
+
+
+def _cells(row: Row) -> list[str]:
+    scan = row.scan
+    return [
+        str(row.rank),
+        row.standing.value,
+        "" if row.priority is None else f"{row.priority:.2f}",
+        "" if row.urgency is None else f"{row.urgency:.2f}",
+        "; ".join(map(flag, row.flags)),
+        f"{row.waited_hours:.2f}",
+        str(row.overdue).lower(),
+        scan.series,
+        scan.study,
+        scan.patient_id or "",
+        scan.accession or "",
+        scan.date or "",
+        "; ".join(f"{remark.code}: {remark.meaning}" for remark in row.reasons),
+        "; ".join(row.not_assessable),
+        "; ".join(remark.meaning for remark in row.notes),
+        row.page or "",
+    ]
+
+
+def _inert(cell: str) -> str:
+    """No spreadsheet takes it for a formula (OWASP, CSV injection).
+
+    >>> _inert("=1+1"), _inert("-5 HU"), _inert("B70f")
+    ("'=1+1", "'-5 HU", 'B70f')
+    """
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

@@ -1,0 +1,169 @@
+"""`chestct triage` from folders to worklists, with an untrained network: arithmetic, no meaning."""
+
+import csv
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom.dataset import Dataset
+
+from configs import files
+from configs.contracts import INTENDED_USE, InputError
+from configs.triage_policy import load_triage_policy
+from pipelines.triage import triage
+from pipelines.triaging.worklist import NO_FLAG_MEANING, Standing, Worklist
+from tests.model.volumes.phantom import chest
+from tests.pipelines.test_report import IDENTITIES, model, write_series
+
+__all__ = ["model"]  # the fixture
+
+
+def named(number: int) -> Callable[[Dataset], None]:
+    def fill(image: Dataset) -> None:
+        image.StudyInstanceUID = f"1.2.840.{number}"
+        image.SeriesInstanceUID = f"1.2.840.{number}.1"
+        image.SOPInstanceUID = f"1.2.840.{number}.1.{image.InstanceNumber}"
+        image.file_meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
+        image.PatientID, image.AccessionNumber = f"CANARY-P{number}", f"CANARY-A{number}"
+
+    return fill
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two chests, one scan of noise, one that lacks slices."""
+    root = tmp_path_factory.mktemp("archive")
+    write_series(root / "CANARY-one", chest(), fill=named(1))
+    write_series(root / "two", chest(), fill=named(2))
+    noise = np.random.default_rng(0).normal(0, 400, (40, 64, 64))
+    write_series(root / "noise", noise, fill=named(3))
+    write_series(root / "gap", chest(), fill=named(4))
+    for number in (20, 21):
+        (root / "gap" / f"{number:03}.dcm").unlink()
+    return root
+
+
+@pytest.fixture(scope="module")
+def out(archive: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("out")
+    triage(archive, model=model, out=out, reports=True, quiet=True)
+    return out
+
+
+def saved(out: Path) -> Worklist:
+    return Worklist.model_validate_json((out / "worklist.json").read_text())
+
+
+def test_every_scan_has_its_row_and_what_was_not_read_is_on_top(out: Path) -> None:
+    worklist = saved(out)
+    assert [row.standing for row in worklist.rows] == [
+        Standing.NOT_READ, Standing.NOT_READ, Standing.RANKED, Standing.RANKED,
+    ]  # fmt: skip
+    assert {row.reasons[0].code for row in worklist.having(Standing.NOT_READ)} >= {"GAP"}
+    for row in worklist.having(Standing.NOT_READ):
+        assert (row.urgency, row.priority, row.flags) == (None, None, ())
+    rejected = files.read_table(out / "rejected.parquet").to_pylist()
+    assert {row["stage"] for row in rejected} == {"read"}
+    counts = json.loads((out / "run.json").read_text())["counts"]
+    assert (counts["scans"], counts["read"]) == (4, 2)
+
+
+def test_every_form_says_first_what_the_model_cannot_see(out: Path) -> None:
+    first = saved(out).cannot_see
+    assert first.startswith("This model cannot see: aortic dissection, pneumothorax")
+    lines = (out / "worklist.csv").read_text().splitlines()
+    assert lines[0] == f"# {first}"
+    assert lines[1] == f"# {INTENDED_USE}"
+    page = (out / "worklist.html").read_text()
+    body = page.partition("<body>")[2]
+    assert body.index(first) < body.index(INTENDED_USE) < body.index("<table")
+    assert NO_FLAG_MEANING in page
+    for text in (page, "\n".join(lines)):
+        assert "normal" not in text.replace(NO_FLAG_MEANING, "").lower()
+
+
+def test_the_table_has_the_list_after_four_lines(out: Path) -> None:
+    with (out / "worklist.csv").open() as text:
+        for _ in range(4):
+            next(text)
+        rows = list(csv.DictReader(text))
+    worklist = saved(out)
+    assert [row["series"] for row in rows] == [row.scan.series for row in worklist.rows]
+    assert [row["standing"] for row in rows] == [row.standing.value for row in worklist.rows]
+
+
+def test_nobody_is_named_unless_asked(
+    out: Path, archive: Path, model: Path, tmp_path: Path
+) -> None:
+    everything = b"".join(path.read_bytes() for path in out.rglob("*") if path.is_file())
+    for identity in (*IDENTITIES.values(), "CANARY", "1.2.840.1.1", "20191230"):
+        assert identity.encode() not in everything
+    pages = [row.page for row in saved(out).rows if row.page]
+    assert len(pages) >= 2
+    assert all((out / page).exists() for page in pages)
+
+    named = triage(archive / "two", model=model, out=tmp_path, identified=True, quiet=True)
+    (row,) = named.rows
+    assert (row.scan.patient_id, row.scan.accession) == ("CANARY-P2", "CANARY-A2")
+    assert "CANARY-A2" in (tmp_path / "worklist.csv").read_text()
+
+
+def test_a_second_run_reads_nothing_again_and_another_policy_ranks_anew(
+    out: Path, archive: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("read again")
+
+    monkeypatch.setattr("pipelines.triaging.readers.Readers._read", refuse)
+    own = tmp_path / "policy.yaml"
+    own.write_text(
+        "sensitivity: 0.9\nmax_wait_hours: 1\nurgent_weight: 50\nfindings: {nodule: 60}\n"
+    )
+    before = saved(out)
+    again = triage(archive, model=model, out=out, reports=True, policy=str(own), quiet=True)
+    assert json.loads((out / "run.json").read_text())["counts"]["kept"] == 3
+    assert [row.scan for row in again.rows] == [row.scan for row in before.rows]
+    assert again.cannot_see.startswith("This model has a label for every urgent finding")
+    assert [watched.name for watched in again.watched] == ["Lung nodule"]
+
+
+def test_a_folder_that_fills_is_read_until_it_is_interrupted(
+    archive: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(seconds: float) -> None:
+        if saved(tmp_path).having(Standing.RANKED):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", interrupt)
+    watched = triage(
+        archive / "two", model=model, out=tmp_path, watch=True, every=0.05, settle=0, quiet=True
+    )
+    assert [row.standing for row in watched.rows] == [Standing.RANKED]
+    assert (tmp_path / "run.json").exists()
+    assert 'http-equiv="refresh"' in (tmp_path / "worklist.html").read_text()
+
+
+def test_what_cannot_be_done_is_said_in_one_line(
+    archive: Path, model: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="no CT images"):
+        triage(model, model=model, out=tmp_path / "a", quiet=True)
+    with pytest.raises(InputError, match="no triage policy 'x'; there are default"):
+        triage(archive, model=model, out=tmp_path / "b", policy="x", quiet=True)
+    with pytest.raises(InputError, match="no scan could be read"):
+        triage(archive / "gap", model=model, out=tmp_path / "c", quiet=True)
+    assert (tmp_path / "c" / "worklist.html").exists()
+
+
+def test_a_policy_with_an_unknown_finding_is_refused_with_its_line(tmp_path: Path) -> None:
+    own = tmp_path / "policy.yaml"
+    text = "sensitivity: 0.9\nmax_wait_hours: 1\nurgent_weight: 50\nfindings: {pneumotorax: 60}\n"
+    own.write_text(text)
+    with pytest.raises(InputError, match=r"policy\.yaml:.*'pneumotorax'"):
+        load_triage_policy(str(own))
+    own.write_text(text.replace("pneumotorax: 60", "pneumothorax: 160"))
+    with pytest.raises(InputError, match=r"policy\.yaml:4"):
+        load_triage_policy(str(own))

@@ -1,0 +1,131 @@
+"""Who comes first: weights, thresholds, waiting."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from configs.triage_policy import HIGHEST_WEIGHT, load_triage_policy
+from model.calibration import UNCALIBRATED, Calibration, CalibrationState, ReliabilityBin
+from pipelines.rendering.content import Remark, Scan, Status
+from pipelines.triaging.coverage import OperatingPoint, Watched, cover, operating_point
+from pipelines.triaging.queue import Scored, flags, priority, urgency
+from pipelines.triaging.record import Record, Score, not_read
+from pipelines.triaging.worklist import Dealt, Standing, rank
+
+POLICY = load_triage_policy("default")
+LABELS = ("ct_rate:Pleural effusion", "ct_rate:Lung nodule", "ct_rate:Hiatal hernia")
+HOURS = st.floats(0, 1e6, allow_nan=False)
+POINTS = st.floats(0, HIGHEST_WEIGHT, allow_nan=False)
+
+
+def fitted(*bins: ReliabilityBin) -> Calibration:
+    return Calibration(CalibrationState.FITTED, 1.0, 0.0, 0.5, 10, 30, bins)
+
+
+BINS = (
+    ReliabilityBin(0.0, 0.2, 20, 1),
+    ReliabilityBin(0.2, 0.6, 20, 2),
+    ReliabilityBin(0.6, 1, 20, 17),
+)
+
+
+@given(st.floats(0.01, 0.99))
+def test_a_threshold_catches_at_least_the_stated_share(sensitivity: float) -> None:
+    point = operating_point(fitted(*BINS), sensitivity)
+    assert point.caught is not None
+    assert point.caught >= sensitivity * point.positives - 1e-6
+    higher = [found.low for found in BINS if found.low > point.threshold]
+    for edge in higher:  # it is the highest such edge
+        caught = sum(found.positives for found in BINS if found.low >= edge)
+        assert caught < sensitivity * point.positives
+
+
+def test_a_label_without_counts_keeps_its_threshold_and_says_so() -> None:
+    assert operating_point(UNCALIBRATED, 0.9) == OperatingPoint(0.5)
+    assert operating_point(UNCALIBRATED, 0.9).caught is None
+
+
+def test_what_the_policy_wants_and_no_label_has_is_named() -> None:
+    coverage = cover(POLICY, LABELS, [UNCALIBRATED] * 3)
+    assert list(coverage.watched) == ["ct_rate:Pleural effusion", "ct_rate:Lung nodule"]
+    unseen = {item.finding for item in coverage.unseen}
+    assert {"pneumothorax", "pulmonary_embolism", "aortic_dissection"} <= unseen
+    assert coverage.statement.startswith("This model cannot see: aortic dissection, pneumothorax")
+    more = cover(POLICY, (*LABELS, "rad_chestct:pneumothorax"), [UNCALIBRATED] * 4)
+    assert "pneumothorax" not in {item.finding for item in more.unseen}
+    assert next(iter(more.watched)) == "rad_chestct:pneumothorax"
+
+
+def test_a_broader_label_or_an_unknown_convention_is_no_sight() -> None:
+    coverage = cover(POLICY, ("ct_rate:Lung opacity", "own_site:pneumothorax"), [UNCALIBRATED] * 2)
+    assert "pneumothorax" in {item.finding for item in coverage.unseen}
+    assert [item.weight for item in coverage.watched.values()] == [POLICY.findings["ground_glass"]]
+
+
+@given(POINTS, POINTS, HOURS, HOURS)
+def test_waiting_never_lowers_and_urgency_never_loses(
+    first: float, second: float, early: float, late: float
+) -> None:
+    short, long = sorted((early, late))
+    low, high = sorted((first, second))
+    assert priority(low, long, 24) >= priority(low, short, 24)
+    assert priority(high, long, 24) >= priority(low, long, 24)
+    assert priority(0.0, 24.0, 24) >= priority(high, 0.0, 24)
+
+
+def scored(weight: float, probability: float, threshold: float = 0.1) -> Scored:
+    return Scored(Watched("ct_rate:x", "X", weight, OperatingPoint(threshold)), probability)
+
+
+def test_a_dangerous_finding_passes_many_small_ones() -> None:
+    many = [scored(20, 0.9)] * 8
+    assert urgency([scored(95, 0.3)]) > urgency(many)
+    assert urgency([scored(95, 0.09)]) == 0.0
+    assert [f.points for f in flags([scored(5, 0.5), scored(95, 0.5)])] == [47.5, 2.5]
+
+
+def dealt(name: str, hours: float, probability: float | None, *, refused: bool = False) -> Dealt:
+    scan = Scan(identified=False, series=name)
+    record = None
+    if refused:
+        record = not_read(name, scan, "GAP", "slices are missing inside")
+    elif probability is not None:
+        score = Score(
+            label=LABELS[0], name="Pleural effusion", probability=probability, assessable=True
+        )
+        record = Record(key=name, status=Status.READ, scan=scan, scores=(score,))
+    return Dealt(scan, -3600.0 * hours, record)
+
+
+def test_unread_on_top_then_pending_then_by_priority_and_nothing_is_lost() -> None:
+    coverage = cover(POLICY, LABELS, [fitted(*BINS), UNCALIBRATED, UNCALIBRATED])
+    rows = rank(
+        [
+            dealt("late", 1, 0.1),
+            dealt("early", 2, 0.1),
+            dealt("urgent", 0, 0.9),
+            dealt("pending", 0, None),
+            dealt("failed", 0, None, refused=True),
+            dealt("overdue", 30, 0.1),
+        ],
+        POLICY, coverage, now=0.0,
+    )  # fmt: skip
+    assert [row.scan.series for row in rows] == [
+        "failed", "pending", "overdue", "urgent", "early", "late",
+    ]  # fmt: skip
+    assert [row.rank for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert rows[0].reasons == (Remark(code="GAP", meaning="slices are missing inside"),)
+    assert [row.standing for row in rows[:3]] == list(Standing)
+    assert [row.overdue for row in rows] == [False, False, True, False, False, False]
+    assert [bool(row.flags) for row in rows] == [False, False, False, True, False, False]
+
+
+def test_a_finding_that_needs_contrast_does_not_count_without_it() -> None:
+    label = "clinical:pulmonary_embolism"
+    coverage = cover(POLICY, (label,), [UNCALIBRATED])
+    scan = Scan(identified=False)
+    score = Score(label=label, name="Embolism", probability=0.9, assessable=False)
+    record = Record(key="a", status=Status.READ, scan=scan, scores=(score,))
+    (row,) = rank([Dealt(scan, 0.0, record)], POLICY, coverage, now=0.0)
+    assert row.flags == ()
+    assert row.urgency == 0
+    assert row.not_assessable == ("Embolism",)
