@@ -29,7 +29,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 MARKS = ("<!-- archive: begin -->", "<!-- archive: end -->")
-TABLES = ("labels", "facts", "rejected")
+TABLES = ("labels", "facts", "reports", "rejected")
 Row = tuple[str, str, str]
 """What is measured, the figure, the floor."""
 

@@ -33,6 +33,15 @@ FACTS = pa.schema(
     ]
 )
 
+REPORTS = pa.schema(
+    [
+        ("report_id", pa.string()),
+        ("status", pa.string()),
+        ("time", pa.timestamp("us", tz="UTC")),
+        ("exam", pa.string()),
+    ]
+)
+
 REJECTED = pa.schema(
     [
         ("id", pa.string()),
@@ -91,6 +100,21 @@ COHORT = pa.schema(
         ("split", pa.string()),
     ]
 )
+"""Who belongs to whom: what training and evaluation read."""
+
+DESCRIBED_COHORT = pa.schema(
+    [
+        *COHORT,
+        ("date", pa.string()),
+        ("site", pa.string()),
+        ("sex", pa.string()),
+        ("age_band", pa.string()),
+        ("exam", pa.string()),
+        ("report_status", pa.string()),
+        ("report_time", REPORTS.field("time").type),
+    ]
+)
+"""A cohort with what is known of each scan and report: what `chestct cohort` writes."""
 
 PREDICTIONS = pa.schema(
     [

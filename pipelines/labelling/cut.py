@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pipelines.reports_in.rows import Report
+from pipelines.reports_in.status import Status
 from pipelines.running.run import Rejected
 
 MAX_SHARD_CHARS = 16_000_000
@@ -18,6 +19,9 @@ class Text(NamedTuple):
     text: str
     place: str
     addendum_at: int | None
+    exam: str
+    status: Status
+    time: float | None
 
 
 @dataclass(slots=True)
@@ -41,7 +45,7 @@ def cut(records: Iterable[Report | Rejected], size: int) -> Iterator[Cut]:
         if isinstance(record, Rejected):
             current.rejected.append(record)
         else:
-            current.texts.append(Text(record.id, record.text, record.place, record.addendum_at))
+            current.texts.append(_text(record))
             current.place = record.place
             chars += len(record.text)
         if len(current) >= size or chars >= MAX_SHARD_CHARS:
@@ -49,3 +53,15 @@ def cut(records: Iterable[Report | Rejected], size: int) -> Iterator[Cut]:
             current, chars = Cut(current.number + 1), 0
     if len(current):
         yield current
+
+
+def _text(report: Report) -> Text:
+    return Text(
+        report.id,
+        report.text,
+        report.place,
+        report.addendum_at,
+        report.exam,
+        report.status,
+        report.time,
+    )

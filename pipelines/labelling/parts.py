@@ -15,7 +15,7 @@ from configs import files
 from configs.contracts import InputError
 from pipelines.labelling.tally import Tally
 
-TABLES = ("labels", "facts", "rejected")
+TABLES = ("labels", "facts", "reports", "rejected")
 _CSV = ("labels.csv", "facts.csv")
 _STATE = ".shards"
 
@@ -95,7 +95,8 @@ class Parts:
             if sorted(path.name for path in folder.iterdir()) != expected:
                 raise RuntimeError(f"{folder}: does not hold exactly the parts of {shards} shards")
             rows[name] = sum(pq.read_metadata(folder / part).num_rows for part in expected)
-        counted = {"labels": total.labelled, "facts": total.facts, "rejected": total.rejected}
+        counted = {"labels": total.labelled, "facts": total.facts}
+        counted |= {"reports": total.labelled, "rejected": total.rejected}
         if rows != counted or total.read != total.labelled + total.rejected:
             raise RuntimeError(f"{self.out}: {total.read} records read, but not all accounted for")
 

@@ -15,6 +15,7 @@ from pipelines.labelling.cut import Text
 from pipelines.labelling.parts import Parts
 from pipelines.labelling.plan import rules_digest
 from pipelines.labelling.tally import Tally
+from pipelines.reports_in.exam import exam_in_text
 from pipelines.running.run import Rejected, rejected_table
 from pipelines.running.shards import Lost, Shard
 
@@ -34,6 +35,7 @@ class Tables(NamedTuple):
 
     labels: pa.Table
     facts: pa.Table
+    reports: pa.Table
     contradicted: int
 
 
@@ -65,6 +67,7 @@ class LabelWork:
         return Tables(
             _table(ids, values, tables.labels_schema(labeler.label_names)),
             _table(fact_ids, facts, tables.FACTS),
+            reports_table(records),
             contradicted,
         )
 
@@ -79,11 +82,13 @@ class LabelWork:
         empty = self._empty()
         labels = pa.concat_tables([empty.labels, *(piece.labels for piece in done)])
         facts = pa.concat_tables([empty.facts, *(piece.facts for piece in done)])
+        reports = pa.concat_tables([empty.reports, *(piece.reports for piece in done)])
         tally = Tally.of_tables(labels, facts, sum(piece.contradicted for piece in done))
         rejected = [*shard.rest, *lost]
         for record in rejected:
             tally.reject(record)
-        written = {"labels": labels, "facts": facts, "rejected": rejected_table(rejected)}
+        written = {"labels": labels, "facts": facts, "reports": reports}
+        written["rejected"] = rejected_table(rejected)
         Parts(self.out).write(shard.number, written, tally, self.plan)
         return tally
 
@@ -92,7 +97,9 @@ class LabelWork:
 
         names = load_convention(self.convention, overlay=self.overlay).labels
         schema = tables.labels_schema(names)
-        return Tables(schema.empty_table(), tables.FACTS.empty_table(), 0)
+        return Tables(
+            schema.empty_table(), tables.FACTS.empty_table(), tables.REPORTS.empty_table(), 0
+        )
 
 
 @cache
@@ -124,6 +131,17 @@ def _read(labeler: "Labeler", record: Text) -> "ReportLabels":
     return replace(
         whole, labels={**first, **named}, contradictions=(*whole.contradictions, *changed)
     )
+
+
+def reports_table(records: Sequence[Text]) -> pa.Table:
+    """The rows of `reports.parquet`: what the source says of each report beside its text."""
+    columns = {
+        "report_id": [record.id for record in records],
+        "status": [record.status.name.lower() for record in records],
+        "time": [None if (t := record.time) is None else round(1e6 * t) for record in records],
+        "exam": [record.exam.strip() or exam_in_text(record.text) or None for record in records],
+    }
+    return pa.table(columns, schema=tables.REPORTS)
 
 
 def _table(ids: pa.Array, rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:

@@ -1,5 +1,6 @@
 """`label`: every record is accounted for, and the files are what docs/files.md says."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,34 @@ def test_labels_and_facts_follow_their_schemas_and_every_record_is_counted(
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
+def test_status_time_and_examination_stand_beside_the_labels(tmp_path: Path) -> None:
+    reports = tmp_path / "a.csv"
+    reports.write_text(
+        "report_id,report_text,state,at,what\n"
+        "1,Emphysema.,F,2024-03-01T12:00:00+01:00,CT CHEST\n"
+        "2,Normal chest.,P,20240302,CT CHEST\n"
+        "3,EXAM: CT THORAX. Normal chest.,corrected,,\n"
+    )
+    columns = {"status_column": "state", "time_column": "at", "exam_column": "what"}
+    label(reports, out=tmp_path / "out", quiet=True, **columns)
+    table = files.read_table(tmp_path / "out" / "reports.parquet")
+    assert table.schema.equals(tables.REPORTS)
+    assert table.to_pylist() == [
+        {
+            "report_id": "1",
+            "status": "final",
+            "time": datetime(2024, 3, 1, 11, tzinfo=UTC),
+            "exam": "CT CHEST",
+        },
+        {
+            "report_id": "3",
+            "status": "corrected",
+            "time": None,
+            "exam": "CT THORAX. Normal chest.",
+        },
+    ]
+
+
 def flat(text: str) -> str:
     return " ".join(text.split())
 
@@ -167,7 +196,7 @@ def test_two_workers_give_the_same_bytes_as_one(tmp_path: Path) -> None:
         parts = sorted(out.glob("*.parquet/*"))
         found.append([(path.relative_to(out), path.read_bytes()) for path in parts])
         assert not (out / ".shards").exists()
-    assert len(found[0]) == 3 * 9
+    assert len(found[0]) == 4 * 9
     assert found[0] == found[1]
 
 

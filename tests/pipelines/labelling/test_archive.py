@@ -21,7 +21,7 @@ from pipelines.labelling.archive import label_archive
 from pipelines.labelling.cut import Text, cut
 from pipelines.labelling.parts import Parts
 from pipelines.labelling.tally import Tally
-from pipelines.labelling.work import LabelWork, Tables
+from pipelines.labelling.work import LabelWork, Tables, reports_table
 from pipelines.reports_in.archive import read_reports
 from pipelines.running import shards
 
@@ -43,13 +43,14 @@ class QuickWork(LabelWork):
         columns: list[Any] = [[record.id for record in records]]
         columns += [[ord(record.text[0]) % 2 for record in records] for _ in NAMES]
         labels = pa.table(columns, schema=tables.labels_schema(NAMES))
-        return Tables(labels, tables.FACTS.empty_table(), 0)
+        return Tables(labels, tables.FACTS.empty_table(), reports_table(records), 0)
 
     def seconds(self, records: Sequence[Text]) -> float:
         return 2.0
 
     def _empty(self) -> Tables:
-        return Tables(tables.labels_schema(NAMES).empty_table(), tables.FACTS.empty_table(), 0)
+        schemas = (tables.labels_schema(NAMES), tables.FACTS, tables.REPORTS)
+        return Tables(*(schema.empty_table() for schema in schemas), 0)
 
 
 class Here:
