@@ -175,6 +175,26 @@ def fit_calibration(
     )
 
 
+def fit_calibrations(
+    logits_nl: NDArray[np.floating],
+    values_nl: NDArray[np.int8],
+    patients: Sequence[str],
+    *,
+    sensitivity: float = SENSITIVITY,
+) -> tuple[Calibration, ...]:
+    """Each label's calibration from scans' values of 1 and 0; a scan of another value stays out."""
+    found = []
+    for logits, values in zip(logits_nl.T.astype(np.float64), values_nl.T, strict=True):
+        known = (values == 0) | (values == 1)
+        known_patients = np.asarray(patients)[known].tolist()
+        found.append(
+            fit_calibration(
+                logits[known], values[known] == 1, known_patients, sensitivity=sensitivity
+            )
+        )
+    return tuple(found)
+
+
 def fit_sigmoid(
     logits_n: Floats, positive_n: NDArray[np.bool_], log_slope_spread: float = 0.5
 ) -> tuple[float, float]:

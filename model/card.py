@@ -40,5 +40,9 @@ class ModelCard(BaseModel):
     """Wall-clock time of training."""
     versions: dict[str, str]
     """Python and packages."""
+    sources: dict[str, str] = {}
+    """Digests of what was learnt from: labels, cohort, store; empty in older bundles."""
+    recalibrated_on: SplitCounts | None = None
+    """Another site's scans that calibration and thresholds were fitted on anew."""
     intended_use: str = INTENDED_USE
     probability_meaning: str = PROBABILITY_MEANING

@@ -1,32 +1,36 @@
 """`chestct evaluate`: a bundle's discrimination and calibration on scans it was not trained on."""
 
-import math
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
 from configs import files, tables
-from configs.contracts import PROBABILITY_MEANING, Estimate, InputError, Split
+from configs.contracts import PROBABILITY_MEANING, InputError, Split
 from model import bundle as bundles
 from model.bundle import Bundle
-from model.calibration import CalibrationState
-from model.data import Part, mean_by_scan, read_labels, read_parts
-from model.losses import BLANK
+from model.card_markdown import card_markdown
+from model.data import Part, read_parts
 from model.metrics import Metrics
-from model.metrics import evaluate as measure
+from model.operating import SENSITIVITY
 from model.volumes.store import Store
-from pipelines.running.progress import results, track
+from pipelines.evaluating import page
+from pipelines.evaluating import protocol as protocols
+from pipelines.evaluating.evaluation import Evaluation, evaluate_judged
+from pipelines.evaluating.judged import Unit, judge
+from pipelines.evaluating.predictions import PREDICTIONS, predict, write_predictions
+from pipelines.evaluating.protocol import Protocol
+from pipelines.evaluating.recalibration import recalibrated, save_as
+from pipelines.evaluating.reference import Reference, read_reference
+from pipelines.evaluating.subgroups import scan_attributes
+from pipelines.evaluating.tables import number, write_protocol, write_tables
+from pipelines.evaluating.terminal import print_evaluation
+from pipelines.running.progress import results
 from pipelines.running.run import Run
+from pipelines.training.teaching import digest_of
 
-_BATCH = 16
-_TABLE_WIDTH = 100
+PAGE, CARD = "evaluation.html", "model_card.md"
 
 
 def evaluate(
@@ -38,6 +42,10 @@ def evaluate(
     out: Path,
     split: Split = Split.TEST,
     truth: Path | None = None,
+    against: Path | None = None,
+    protocol: Protocol | None = None,
+    recalibrate: Path | None = None,
+    sensitivity: float = SENSITIVITY,
     resamples: int = 1000,
     seed: int = 0,
     quiet: bool = False,
@@ -45,7 +53,7 @@ def evaluate(
     """Measure a bundle on one split of a cohort, scan by scan, with patient-level intervals.
 
     A scan's logits are averaged over its volumes. Blank labels count as absent, uncertain ones
-    are left out.
+    are left out. evaluation.html shows everything with its curves; the tables are CSV and JSON.
 
     Parameters
     ----------
@@ -58,11 +66,20 @@ def evaluate(
     labels
         Output folder of `chestct label`, or its labels.parquet: what the network is measured by.
     out
-        Folder for predictions.parquet, metrics.csv, metrics.json and run.json.
+        Folder for evaluation.html, predictions.parquet, the tables, model_card.md and run.json.
     split
         train, validation or test.
     truth
-        A second label table to measure by, such as a synthetic archive's truth.
+        A second label table to measure by, such as a data set's published labels.
+    against
+        predictions.parquet of another run on the same scans, or its folder: the difference.
+    protocol
+        A published test set: published figures beside ours, and whether they may be compared.
+    recalibrate
+        Folder for a new bundle, with curves and operating points fitted on this cohort's
+        validation split: for a site's own scans. The new bundle is then measured.
+    sensitivity
+        With --recalibrate, the share of positives that the sensitive point is to find.
     resamples
         Bootstrap resamples of the patients.
     seed
@@ -70,163 +87,165 @@ def evaluate(
     quiet
         Print nothing.
     """
-    if resamples < 1:
-        raise InputError(f"--resamples {resamples}: at least 1")
+    _check_options(split, protocol, recalibrate, sensitivity, resamples)
     inputs = {"bundle": bundle, "cohort": cohort, "store": store, "labels": labels}
     inputs |= {"truth": truth} if truth else {}
-    config = {"split": split.value, "resamples": resamples, "seed": seed}
+    inputs |= {"against": against} if against else {}
+    config = {"split": split, "protocol": protocol, "resamples": resamples, "seed": seed}
+    config |= {"recalibrate": recalibrate, "sensitivity": sensitivity} if recalibrate else {}
     with Run("evaluate", out, inputs, config) as run:
-        loaded = bundles.load(bundle)
-        opened = Store.open(store)
-        if opened.profile != loaded.profile:
-            raise InputError(
-                f"{store}: prepared for profile {opened.profile.name!r}, the bundle wants "
-                f"{loaded.profile.name!r}; prepare the scans again"
-            )
-        references = {"labels": labels} | ({"truth": truth} if truth else {})
-        names = [label.partition(":")[2] for label in loaded.labels]
-        parts = {
-            reference: read_parts(cohort, _columns(path, names), opened)[split]
-            for reference, path in references.items()
-        }
-        part = parts["labels"]
+        loaded, opened = bundles.load(bundle), Store.open(store)
+        _check_profile(opened, loaded)
+        references = _references(loaded, {"labels": labels, "truth": truth}, protocol)
+        parts = {name: read_parts(cohort, r.frame, opened) for name, r in references.items()}
+        part = parts["labels"][split]
         if not len(part):
             raise InputError(f"{cohort}: the {split.value} split is empty")
-        logits_nl = _predict(loaded, opened, part, quiet=quiet)
-        _write_predictions(out / "predictions.parquet", loaded, part, logits_nl)
-        metrics = {
-            reference: _measure(loaded, logits_nl, parts[reference], resamples, seed)
-            for reference in parts
-        }
-        _write_metrics(out, metrics)
-        run.counts.update(scans=metrics["labels"].scans, volumes=len(part))
-        run.facts["macro_auroc"] = {k: _number(m.macro["auroc"].value) for k, m in metrics.items()}
+        _check_terms(protocol, loaded, cohort)
+        if recalibrate is not None:
+            fitting = parts["labels"][Split.VALIDATION]
+            if not len(fitting):
+                raise InputError(f"{cohort}: the validation split is empty: nothing to fit on")
+            fitting_logits_nl = predict(loaded, opened, fitting, quiet=quiet)
+            sources = {"labels": digest_of([labels]), "cohort": digest_of([cohort])}
+            loaded = recalibrated(
+                loaded, references["labels"], fitting, fitting_logits_nl, sources, sensitivity
+            )
+            save_as(recalibrate, loaded)
+        logits_nl = predict(loaded, opened, part, quiet=quiet)
+        write_predictions(out / PREDICTIONS, loaded, part, logits_nl)
+        attributes = scan_attributes(opened, part)
+        tested = {name: of_split[split] for name, of_split in parts.items()}
+        evaluations = [
+            evaluate_judged(
+                judge(loaded, reference, tested[name], logits_nl),
+                attributes,
+                against,
+                resamples,
+                seed,
+            )
+            for name, reference in references.items()
+        ]
+        published = [
+            _published(protocol, loaded, found, references, tested, logits_nl, resamples, seed)
+            for found in evaluations
+            if protocol is not None
+        ]
+        cautions = _cautions(loaded, opened, part, split, cohort)
+        setting = page.Setting(loaded, bundle, split, resamples, cautions)
+        write_tables(out, evaluations)
+        write_protocol(out, published)
+        files.write_text(out / PAGE, page.render(setting, evaluations, published))
+        files.write_text(out / CARD, card_markdown(loaded))
+        measured = {found.reference: found.metrics for found in evaluations}
+        run.counts.update(scans=measured["labels"].scans, volumes=len(part))
+        run.facts["macro_auroc"] = {k: number(m.macro["auroc"].value) for k, m in measured.items()}
+        run.facts["cautions"] = list(cautions)
     if not quiet:
-        for reference, measured in metrics.items():
-            _print(measured, reference, loaded)
-        results.print(PROBABILITY_MEANING)
-    return metrics
+        _print(evaluations, loaded, cautions, out, recalibrate)
+    return measured
 
 
-def _columns(path: Path, names: list[str]) -> pd.DataFrame:
-    frame = read_labels(path)
-    missing = [name for name in names if name not in frame.columns]
-    if missing:
-        raise InputError(f"{path}: no column {missing[0]!r}, which the bundle predicts")
-    return frame[names]
-
-
-def _predict(bundle: Bundle, store: Store, part: Part, *, quiet: bool) -> NDArray[np.float32]:
-    starts = range(0, len(part), _BATCH)
-    return np.concatenate(
-        [
-            bundle.logits([store.read(v) for v in part.volume_ids[start : start + _BATCH]])
-            for start in track(starts, "predict", quiet=quiet)
-        ]
-    )
-
-
-def _measure(
-    bundle: Bundle, logits_nl: NDArray[np.float32], part: Part, resamples: int, seed: int
-) -> Metrics:
-    scan_logits_nl, values_nl, _, patients = mean_by_scan(logits_nl, part)
-    return measure(
-        bundle.probabilities(scan_logits_nl).astype(np.float64),
-        np.where(values_nl == BLANK, 0, values_nl).astype(np.int8),
-        patients,
-        bundle.labels,
-        np.array([calibration.threshold for calibration in bundle.calibrations]),
-        resamples=resamples,
-        seed=seed,
-    )
-
-
-def _write_predictions(
-    path: Path, bundle: Bundle, part: Part, logits_nl: NDArray[np.float32]
+def _check_options(
+    split: Split,
+    protocol: Protocol | None,
+    recalibrate: Path | None,
+    sensitivity: float,
+    resamples: int,
 ) -> None:
-    count = len(bundle.labels)
-    columns = {
-        "volume_id": np.repeat(part.volume_ids, count),
-        "scan_id": np.repeat(part.scan_ids, count),
-        "label": np.tile(bundle.labels, len(part)),
-        "logit": logits_nl.ravel(),
-        "probability": bundle.probabilities(logits_nl).ravel(),
-    }
-    files.write_table(path, pa.table(columns, schema=tables.PREDICTIONS))
+    if resamples < 1:
+        raise InputError(f"--resamples {resamples}: at least 1")
+    if not 0 < sensitivity < 1:
+        raise InputError(f"--sensitivity {sensitivity}: a share between 0 and 1")
+    if recalibrate is not None and split is Split.VALIDATION:
+        raise InputError(
+            "--recalibrate fits on the validation split, so --split validation would measure on "
+            "what was fitted; measure on test"
+        )
+    if protocol is not None and split is not Split.TEST:
+        raise InputError(f"--protocol {protocol}: its scans are the test split, not {split}")
 
 
-def _write_metrics(out: Path, metrics: dict[str, Metrics]) -> None:
-    content: dict[str, Any] = {}
-    rows = []
-    for reference, measured in metrics.items():
-        content[reference] = {
-            "scans": measured.scans,
-            "patients": measured.patients,
-            "undefined": list(measured.undefined),
-            "macro": _numbers(measured.macro),
-            "labels": {
-                m.label: {
-                    "positives": m.positives,
-                    "negatives": m.negatives,
-                    **_numbers(m.measures),
-                }
-                for m in measured.labels
-            },
-        }
-        everything = [("macro", None, None, measured.macro)] + [
-            (m.label, m.positives, m.negatives, m.measures) for m in measured.labels
-        ]
-        for label, positives, negatives, estimates in everything:
-            for name, estimate in estimates.items():
-                row = {"reference": reference, "label": label, "measure": name, **asdict(estimate)}
-                rows.append({**row, "positives": positives, "negatives": negatives})
-    files.write_json(out / "metrics.json", content)
-    files.write_text(out / "metrics.csv", pd.DataFrame(rows).to_csv(index=False))
+def _check_profile(store: Store, bundle: Bundle) -> None:
+    if store.profile != bundle.profile:
+        raise InputError(
+            f"{store.path}: prepared for profile {store.profile.name!r}, the bundle wants "
+            f"{bundle.profile.name!r}; prepare the scans again"
+        )
 
 
-def _numbers(estimates: dict[str, Estimate]) -> dict[str, dict[str, float | None]]:
+def _references(
+    bundle: Bundle, paths: Mapping[str, Path | None], protocol: Protocol | None
+) -> dict[str, Reference]:
+    mapping = protocols.load_protocol(protocol).mapping if protocol else None
     return {
-        name: {key: _number(value) for key, value in asdict(estimate).items()}
-        for name, estimate in estimates.items()
+        name: read_reference(name, path, bundle.labels, mapping)
+        for name, path in paths.items()
+        if path is not None
     }
 
 
-def _number(value: float) -> float | None:
-    return round(value, 6) if math.isfinite(value) else None
+def _check_terms(protocol: Protocol | None, bundle: Bundle, cohort: Path) -> None:
+    if protocol is None:
+        return
+    table = files.finished_table(cohort, "cohort.parquet")
+    frame = files.read_table(table, tables.COHORT.names).to_pandas()
+    protocols.check_terms(protocol, bundle, cohort, frame)
 
 
-def _print(metrics: Metrics, reference: str, bundle: Bundle) -> None:
-    synthetic = " · trained on synthetic chests" if bundle.card.training_data == "synthetic" else ""
-    table = Table(
-        title=f"Network against {reference}: {metrics.scans} scans of {metrics.patients} "
-        f"patients{synthetic}",
-        caption="95 % intervals over patients; * threshold and calibration rest on few cases",
-        box=SIMPLE_HEAD,
-        title_justify="left",
-        caption_justify="left",
-    )
-    table.add_column("label", no_wrap=True)
-    for column in ("pos.", "AUROC", "AP", "F1", "sens.", "spec."):
-        table.add_column(column, justify="right", no_wrap=True)
-    for row, calibration in zip(metrics.labels, bundle.calibrations, strict=True):
-        mark = "" if calibration.state is CalibrationState.FITTED else " *"
-        table.add_row(row.label.partition(":")[2] + mark, str(row.positives), *_cells(row.measures))
-    table.add_section()
-    table.add_row("macro average", "", *_cells(metrics.macro), style="bold")
-    results.print(table, width=max(results.width, _TABLE_WIDTH))
-    brier, ece = metrics.macro["brier"].value, metrics.macro["ece"].value
-    results.print(f"Brier score {brier:.3f}, expected calibration error {ece:.3f} (macro)")
-    if metrics.undefined:
-        names = ", ".join(label.partition(":")[2] for label in metrics.undefined)
-        results.print(f"Not measurable, one value only: {names}")
+def _published(
+    protocol: Protocol,
+    bundle: Bundle,
+    by_scan: Evaluation,
+    references: Mapping[str, Reference],
+    parts: Mapping[str, Part],
+    logits_nl: NDArray[np.float32],
+    resamples: int,
+    seed: int,
+) -> protocols.Table:
+    """The published figures beside this reference's, by scan and by volume."""
+    name = by_scan.reference
+    by_volume = judge(bundle, references[name], parts[name], logits_nl, Unit.VOLUME)
+    measured = [
+        (Unit.SCAN, by_scan.judged, by_scan.metrics),
+        (Unit.VOLUME, by_volume, by_volume.measure(resamples, seed)),
+    ]
+    return protocols.table_of(protocol, bundle, measured, parts[name])
 
 
-def _cells(estimates: dict[str, Estimate]) -> list[str]:
-    area = estimates["auroc"]
-    interval = f" ({area.low:.2f}-{area.high:.2f})" if math.isfinite(area.low) else ""
-    others = ("ap", "f1", "sensitivity", "specificity")
-    return [_shown(area.value, 3) + interval, *(_shown(estimates[n].value, 2) for n in others)]
+def _cautions(
+    bundle: Bundle, store: Store, part: Part, split: Split, cohort: Path
+) -> tuple[str, ...]:
+    """What a reader must know before any figure."""
+    said = []
+    if bundle.card.training_data == "synthetic":
+        said.append("The network was trained on synthetic chests, drawn by chestct.")
+    drawn = store.manifest.set_index("volume_id")["synthetic"].astype(bool)[part.volume_ids]
+    if drawn.any():
+        said.append("Synthetic scans, not patients, are measured here.")
+    if split is not Split.TEST:
+        used = "learnt from" if split is Split.TRAIN else "used to choose and to calibrate"
+        said.append(f"The {split.value} split was {used}: its figures are too good.")
+    if bundle.card.sources.get("cohort") != digest_of([cohort]):
+        said.append(
+            "The cohort's table is not the one that the bundle was trained with: that none of "
+            "these patients was trained on was not checked."
+        )
+    return tuple(said)
 
 
-def _shown(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}" if math.isfinite(value) else "-"
+def _print(
+    evaluations: list[Evaluation],
+    bundle: Bundle,
+    cautions: tuple[str, ...],
+    out: Path,
+    recalibrate: Path | None,
+) -> None:
+    for found in evaluations:
+        print_evaluation(found, bundle)
+    for caution in cautions:
+        results.print(caution)
+    results.print(PROBABILITY_MEANING)
+    if recalibrate is not None:
+        results.print(f"New bundle: {recalibrate}")
+    results.print(f"Curves, operating points, groups: {out / PAGE}")

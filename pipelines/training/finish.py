@@ -5,7 +5,7 @@ import numpy as np
 from configs.contracts import Split
 from configs.training import TrainConfig
 from model.bundle import Bundle, Member
-from model.calibration import fit_calibration
+from model.calibration import fit_calibrations
 from model.card import ModelCard, SplitCounts
 from model.data import Part, mean_by_scan
 from model.losses import known_values
@@ -21,19 +21,12 @@ def make_bundle(
     """Calibrate on the validation split, scan by scan, and describe what was done."""
     part = teaching.parts[Split.VALIDATION]
     logits_nl, values_nl, _, patients = mean_by_scan(fitted.validation_logits_nl, part)
-    calibrations = []
-    for logits, values in zip(
-        logits_nl.T.astype(np.float64), known_values(values_nl).T, strict=True
-    ):
-        known = values != -1
-        known_patients = np.asarray(patients)[known].tolist()
-        calibrations.append(fit_calibration(logits[known], values[known] == 1, known_patients))
     return Bundle(
         store.profile,
         recipe.network,
         fitted.size,
         teaching.labels,
-        tuple(calibrations),
+        fit_calibrations(logits_nl, known_values(values_nl), patients),
         _card(fitted, recipe, teaching, store, seconds),
         fitted.network,
         tuple(
@@ -64,6 +57,7 @@ def _card(
         train_config=recipe.model_copy(update={"labels": used}).model_dump(mode="json"),
         seconds=round(seconds, 1),
         versions=package_versions(),
+        sources=teaching.sources,
     )
 
 

@@ -65,7 +65,7 @@ def read_teaching(
     teaching = _learnable(tuple(frame.columns), parts)
     named = {"labels": list(tables), "cohort": [cohort]}
     named |= {"soft labels": [soft_labels]} if soft_labels else {}
-    hashes = {name: _digest(paths) for name, paths in named.items()}
+    hashes = {name: digest_of(paths) for name, paths in named.items()}
     return replace(teaching, sources=hashes | {"store": _store_digest(store, parts)})
 
 
@@ -101,7 +101,8 @@ def _learnable(names: tuple[str, ...], parts: dict[Split, Part]) -> Teaching:
     )
 
 
-def _digest(paths: Sequence[Path]) -> str:
+def digest_of(paths: Sequence[Path]) -> str:
+    """Of label or cohort tables, or the output folders that they lie in: equal for equal tables."""
     names = {"labels.parquet", "soft_labels.parquet", "cohort.parquet"}
     digest = hashlib.sha256()
     for path in paths:

@@ -5,6 +5,7 @@ import pytest
 
 from configs import files, tables
 from configs.contracts import InputError, Split
+from model.metrics import MEASURES
 from pipelines.evaluate import evaluate
 from tests.model.archive import NAMES, make_archive, write_labels
 from tests.pipelines.test_train import train_on
@@ -39,7 +40,7 @@ def test_writes_a_prediction_a_volume_and_label(archive, tmp_path):
     assert shown["low"] <= shown["value"] <= shown["high"]
     assert shown["value"] == pytest.approx(metrics.macro["auroc"].value, abs=1e-5)
     table = pd.read_csv(tmp_path / "metrics.csv")
-    assert len(table) == 7 * (len(NAMES) + 1)
+    assert len(table) == len(MEASURES) * (len(NAMES) + 1)
     assert json.loads((tmp_path / "run.json").read_text())["counts"]["scans"] == 24
 
 

@@ -1,0 +1,1 @@
+"""What `chestct evaluate` is made of: references, measures, comparisons, pictures, the page."""

@@ -1,0 +1,102 @@
+"""The same measures for parts of the scans: by person, by machine, by how the scan was made."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from configs.contracts import Estimate
+from model.data import Part
+from model.metrics import LabelMetrics
+from model.volumes.store import Store
+from pipelines.evaluating.judged import Judged
+
+MIN_POSITIVES = 50
+"""Fewer positives in a group tell its figure from chance too badly to print one."""
+UNKNOWN, SEVERAL = "not recorded", "several"
+_THICKNESS_MM = ((1.25, "up to 1.25 mm"), (2.5, "to 2.5 mm"), (5.0, "to 5 mm"))
+_THICKER = "above 5 mm"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One group's scans and, for labels with enough positives, its measures."""
+
+    attribute: str
+    value: str
+    scans: int
+    patients: int
+    positives: dict[str, int]
+    """By label, also of those with too few."""
+    labels: tuple[LabelMetrics, ...]
+    """Of the labels with at least `MIN_POSITIVES` positives, and a negative."""
+    macro_auroc: Estimate | None
+    """Over these labels; None where there is none."""
+
+
+def groups(
+    judged: Judged, attributes: pd.DataFrame, resamples: int, seed: int
+) -> tuple[Group, ...]:
+    """Every group of every attribute (`scan_attributes`), largest first within its attribute."""
+    found = []
+    for attribute in attributes.columns:
+        values = attributes.loc[judged.ids, attribute].to_numpy()
+        names, counts = np.unique(values, return_counts=True)
+        for name in names[np.argsort(-counts, kind="stable")]:
+            part = judged.rows(np.flatnonzero(values == name))
+            found.append(_group(str(attribute), str(name), part, resamples, seed))
+    return tuple(found)
+
+
+def _group(attribute: str, value: str, part: Judged, resamples: int, seed: int) -> Group:
+    positives_l = (part.values_nl == 1).sum(axis=0)
+    negatives_l = (part.values_nl == 0).sum(axis=0)
+    enough = np.flatnonzero((positives_l >= MIN_POSITIVES) & (negatives_l > 0)).tolist()
+    measured = part.of_labels(enough).measure(resamples, seed) if enough else None
+    return Group(
+        attribute,
+        value,
+        len(part),
+        len(set(part.patients)),
+        dict(zip(part.labels, positives_l.tolist(), strict=True)),
+        measured.labels if measured else (),
+        measured.macro["auroc"] if measured else None,
+    )
+
+
+def scan_attributes(store: Store, part: Part) -> pd.DataFrame:
+    """By scan, as words: sex, age, vendor, kernel, slice thickness, contrast.
+
+    A scan whose reconstructions differ in one is `several` there.
+    """
+    manifest = store.manifest.set_index("volume_id").loc[part.volume_ids]
+    of_volume = pd.DataFrame(
+        {
+            "sex": manifest["sex"],
+            "age": manifest["age_band"],
+            "vendor": manifest["vendor"],
+            "kernel": manifest["kernel"],
+            "slice thickness": [_thickness(s) for s in manifest["source_spacing_mm"]],
+            "contrast": [_contrast(c) for c in manifest["contrast"]],
+        }
+    )
+    of_volume = of_volume.astype("object").where(of_volume.notna() & (of_volume != ""), UNKNOWN)
+    return of_volume.groupby(np.asarray(part.scan_ids)).agg(_common)
+
+
+def _common(values: "pd.Series[str]") -> str:
+    first = str(values.iloc[0])
+    return first if (values == first).all() else SEVERAL
+
+
+def _thickness(spacing_zyx_mm: object) -> str:
+    if spacing_zyx_mm is None or len(spacing_zyx_mm) != 3:  # type: ignore[arg-type]  # a list column
+        return UNKNOWN
+    step = float(spacing_zyx_mm[0])  # type: ignore[index]  # a list column
+    return next((name for most, name in _THICKNESS_MM if step <= most + 0.01), _THICKER)
+
+
+def _contrast(value: object) -> str:
+    if value is None or value != value:  # None or NaN: the source cannot say
+        return UNKNOWN
+    return "with contrast" if value else "without contrast"
