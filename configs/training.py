@@ -80,7 +80,9 @@ class TrainConfig(_Section):
     norm: Literal["batch", "group"] = "batch"
     """Normalisation. Over several processes batch norm is synchronised, which needs GPUs."""
     start_weights: str | None = None
-    """A file of stock ResNet weights to start the trunk from (safetensors, or a state dict)."""
+    """What the trunk starts from. Weights (.safetensors, .pt): a stock ResNet's state dict, for
+    `size: video` and the slice networks, or an earlier bundle's. Features (.npz, .parquet): an
+    external encoder's, one row a `volume_id`, which the trunk first learns to imitate."""
     seeds: tuple[Seed, ...] = (0,)
     """One network a seed, all in one bundle: its logits and maps are their averages."""
 

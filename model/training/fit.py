@@ -17,6 +17,7 @@ from model.data import Part, ReadVolume, Volumes
 from model.ensemble import as_one
 from model.losses import known_values, targets_of
 from model.networks import build_network
+from model.networks.imitation import SUFFIXES, imitate, read_features
 from model.networks.sizes import Size, size_of
 from model.networks.start import load_start
 from model.training.devices import first_only, launch, quiet_lightning
@@ -118,8 +119,9 @@ def fit(
         for seed in config.seeds:
             torch.manual_seed(seed)
             network = fresh()
-            if config.start_weights is not None:
-                load_start(network, Path(config.start_weights))
+            state = resume_folder / f"seed_{seed}.safetensors"
+            if config.start_weights is not None and not state.exists():
+                _start_trunk(network, config, train, volumes[0], seed, fabric.device)
             if start is not None:
                 start.put_into(network)  # type: ignore[arg-type] # a start is of an additive one
             run = SeedRun(
@@ -128,7 +130,7 @@ def fit(
                 seed,
                 network,
                 lesson,
-                resume_folder / f"seed_{seed}.safetensors",
+                state,
                 watcher=watcher if fabric.is_global_zero else None,
                 asked_to_stop=asked_to_stop,
             )
@@ -172,6 +174,31 @@ def _lesson(
         labels,
         policy.blank_weight,
         None if start is None else start.out_of_fold_nl,
+    )
+
+
+def _start_trunk(
+    network: nn.Module,
+    config: TrainConfig,
+    train: Part,
+    volumes: Volumes,
+    seed: int,
+    device: torch.device,
+) -> None:
+    """Start from weights on disk, or by imitating an encoder whose features are on disk."""
+    assert config.start_weights is not None
+    path = Path(config.start_weights)
+    if path.suffix not in SUFFIXES:
+        load_start(network, path)
+        return
+    imitate(
+        network,
+        volumes,
+        read_features(path, train.volume_ids),
+        batch_size=config.batch_size,
+        learning_rate=config.learning_rate,
+        seed=seed,
+        device=device,
     )
 
 

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -164,3 +165,32 @@ def test_fit_trains_a_slice_network_from_a_start(tmp_path: Path, name: str):
     )
     started = before.get_submodule("trunk").stock.conv1.weight
     assert torch.allclose(fitted.network.get_submodule("trunk").stock.conv1.weight, started)
+
+
+def test_fit_starts_by_imitating_cached_features(tmp_path: Path):
+    hu, values = make_chests(24)
+    ids = [str(i) for i in range(24)]
+    np.savez(tmp_path / "encoder.npz", volume_id=ids, features=values.astype(float))
+    config = TrainConfig(
+        start_weights=str(tmp_path / "encoder.npz"), epochs=1, batch_size=8, threads=1
+    )
+
+    fitted = fit(
+        config,
+        PROFILE,
+        Part(ids[:12], ids[:12], ids[:12], values[:12]),
+        Part(ids[12:], ids[12:], ids[12:], values[12:]),
+        lambda i: hu[int(i)],
+        resume_folder=tmp_path / "resume",
+    )
+    assert np.isfinite(fitted.validation_logits_nl).all()
+    (tmp_path / "encoder.npz").unlink()
+    with pytest.raises(InputError, match="no such file"):
+        fit(
+            config,
+            PROFILE,
+            Part(ids[:12], ids[:12], ids[:12], values[:12]),
+            Part(ids[12:], ids[12:], ids[12:], values[12:]),
+            lambda i: hu[int(i)],
+            resume_folder=tmp_path / "another",
+        )
