@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +92,7 @@ def evaluate(
     inputs = {"bundle": bundle, "cohort": cohort, "store": store, "labels": labels}
     inputs |= {"truth": truth} if truth else {}
     inputs |= {"against": against} if against else {}
-    config = {"split": split, "protocol": protocol, "resamples": resamples, "seed": seed}
+    config: dict[str, Any] = {"split": split, "protocol": protocol, "resamples": resamples, "seed": seed}
     config |= {"recalibrate": recalibrate, "sensitivity": sensitivity} if recalibrate else {}
     with Run("evaluate", out, inputs, config) as run:
         loaded, opened = bundles.load(bundle), Store.open(store)

@@ -85,6 +85,8 @@ def render(setting: Setting, evaluations: Sequence[Evaluation], tables: Sequence
 def _shown(evaluation: Evaluation) -> dict[str, Any]:
     metrics, judged = evaluation.metrics, evaluation.judged
     rows = list(zip(metrics.labels, judged.calibrations, strict=True))
+    attributes = [group.attribute for group in evaluation.groups]
+    parted = {attribute for attribute in attributes if attributes.count(attribute) > 1}
     by_label: dict[str, list[float]] = {}
     for found in evaluation.covered:
         by_label.setdefault(found.label, []).append(found.risk)
@@ -107,7 +109,12 @@ def _shown(evaluation: Evaluation) -> dict[str, Any]:
             for measured, calibration in rows
         ],
         "points": [_points(measured, calibration) for measured, calibration in rows],
-        "groups": [_group(group) for group in evaluation.groups],
+        "groups": [_group(group) for group in evaluation.groups if group.attribute in parted],
+        "unparted": [
+            (group.attribute, group.value)
+            for group in evaluation.groups
+            if group.attribute not in parted
+        ],
         "risks": [(name_of(label), risks) for label, risks in by_label.items()],
         "risk_picture": _markup(pictures.risk_coverage(judged)),
         "comparison": evaluation.comparison,
@@ -180,7 +187,8 @@ def _interval(estimate: Estimate, digits: int = 2) -> str:
     """The interval alone, for a second line."""
     if not math.isfinite(estimate.value) or not math.isfinite(estimate.low):
         return ""
-    return f"{estimate.low:.{digits}f} to {estimate.high:.{digits}f}"
+    between = " to " if estimate.low < 0 else "–"  # noqa: RUF001
+    return f"{estimate.low:.{digits}f}{between}{estimate.high:.{digits}f}"
 
 
 def _figure(value: float, digits: int = 2) -> str:

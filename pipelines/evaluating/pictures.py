@@ -21,7 +21,7 @@ _TEXT = "#0a0b0c"  # stands for the page's text colour
 _BLUE, _ORANGE, _GREY = "#3f86c9", "#d8802c", "#8a8f96"
 _LABEL_INCHES, _SMALL_INCHES = (10.2, 3.1), (5.4, 3.1)
 _MOST_POINTS = 300
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 10,

@@ -103,7 +103,7 @@ class Table:
 def load_protocol(name: Protocol) -> Terms:
     """The terms of a protocol."""
     path = Path(str(files("pipelines.evaluating").joinpath("protocols.yaml")))
-    return load_yaml(path, dict[Protocol, Terms])[name]  # type: ignore[type-var]  # a mapping of models
+    return load_yaml(path, dict[Protocol, Terms])[name]
 
 
 def check_terms(name: Protocol, bundle: Bundle, cohort: Path, frame: pd.DataFrame) -> None:

@@ -145,11 +145,11 @@ def named_points(calibration: Calibration) -> dict[str, OperatingPoint | None]:
 
 def _group_rows(evaluation: Evaluation) -> Iterable[Row]:
     for group in evaluation.groups:
-        row = {"reference": evaluation.reference, "attribute": group.attribute}
+        row: Row = {"reference": evaluation.reference, "attribute": group.attribute}
         row |= {"value": group.value, "scans": group.scans, "patients": group.patients}
         measured = {found.label: found for found in group.labels}
         for label, positives in group.positives.items():
-            own: Row = row | {"label": label, "positives": positives}
+            own = row | {"label": label, "positives": positives}
             if label not in measured:
                 note = f"fewer than {MIN_POSITIVES} positives"
                 yield own | {"note": note if positives < MIN_POSITIVES else "no negatives"}

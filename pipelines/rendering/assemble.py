@@ -247,6 +247,7 @@ def _findings(
                 calibration=calibration.state,
                 alike=_alike(calibration, probability),
                 threshold=calibration.threshold,
+                threshold_validated=calibration.validated,
                 decision=Decision.NOT_ASSESSABLE
                 if blind
                 else decide(probability, calibration.threshold),

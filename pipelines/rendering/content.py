@@ -198,6 +198,10 @@ class Finding(Part):
         default=None, description="null where it is not calibrated or the bundle has no counts"
     )
     threshold: FiniteFloat = Field(ge=0, le=1)
+    threshold_validated: bool = Field(
+        default=False,
+        description="fitted on enough positives; else a guess that only sorts findings into lists",
+    )
     decision: Decision
     umbrella_of: tuple[str, ...] = Field(
         default=(), description="labels of this model that this finding includes"

@@ -17,7 +17,7 @@ from pipelines.rendering.text_report import Agreement, TextFinding, TextValue
 
 
 def decision(finding: Finding) -> str:
-    """The decision with its threshold."""
+    """The decision with its threshold, and whether that was validated."""
     if finding.decision is Decision.NOT_ASSESSABLE:
         return "Not assessable: this finding needs contrast, and the scan has none."
     said = {
@@ -25,7 +25,8 @@ def decision(finding: Finding) -> str:
         Decision.INDETERMINATE: "Indeterminate: too close to the threshold of",
         Decision.ABSENT: "Below the threshold of",
     }[finding.decision]
-    return f"{said} {_unbroken(finding.threshold)}."
+    doubt = "" if finding.threshold_validated else ", which is not validated"
+    return f"{said} {_unbroken(finding.threshold)}{doubt}."
 
 
 def frequency(finding: Finding) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from model.calibration import CalibrationState
+from model.operating import MIN_VALIDATED_POSITIVES
 from pipelines.rendering.content import ContrastSource, ScanReport, Status, TrainingData
 from pipelines.rendering.display import load_display
 from pipelines.rendering.finding_wording import counted
@@ -45,6 +46,12 @@ def cautions(report: ScanReport) -> tuple[str, ...]:
         said.append(
             f"{weak} of {len(states)} findings are not calibrated on enough cases: read their "
             "percentages as a ranking, not as a frequency."
+        )
+    guessed = sum(not finding.threshold_validated for finding in report.findings)
+    if guessed:
+        said.append(
+            f"{guessed} of {len(states)} thresholds are not validated, for validation held fewer "
+            f"than {MIN_VALIDATED_POSITIVES} positives: they sort findings, they do not decide."
         )
     return tuple(said)
 
