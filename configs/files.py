@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from configs.contracts import InputError
 
 _CHUNK_BYTES = 1 << 20
+_BATCH_ROWS = 32_768
 
 
 @contextmanager
@@ -80,6 +81,18 @@ def write_table(path: Path, table: pa.Table) -> None:
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     """Read a table that is one Parquet file or a folder of part files (dot files are skipped)."""
+    with _table_at(path, columns) as dataset:
+        return dataset.to_table(columns=columns)
+
+
+def read_batches(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """The same some thousands of rows at a time, in their order, for tables of any length."""
+    with _table_at(path, columns) as dataset:
+        yield from dataset.to_batches(columns=columns, batch_size=_BATCH_ROWS, batch_readahead=2)
+
+
+@contextmanager
+def _table_at(path: Path, columns: list[str] | None) -> Iterator[pads.Dataset]:
     if not path.exists():
         raise InputError(f"{path}: no such file")
     try:
@@ -89,7 +102,7 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
             raise InputError(
                 f"{path}: no column {missing[0]!r}; it has {', '.join(dataset.schema.names[:12])}"
             )
-        return dataset.to_table(columns=columns)
+        yield dataset
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"{path}: not a Parquet table ({first_line(error)})") from None
 

@@ -1,18 +1,29 @@
 """`chestct cohort`: who belongs to whom, and in which split each patient stands."""
 
-import hashlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pandas as pd
 import pyarrow as pa
 from cyclopts import Parameter
+from rich.table import Table
 
 from configs import files, tables
 from configs.contracts import InputError, RecordReason, Split, Stage
 from model.volumes.store import Store
+from pipelines.joining.known_scans import KnownScans
+from pipelines.joining.links import Settled, link, settle
+from pipelines.joining.mapping import read_mapping
+from pipelines.joining.patients import one_id_each
+from pipelines.joining.reports import read_report_ids, read_stated
+from pipelines.joining.set_aside import SetAside, setting_aside
+from pipelines.joining.splits import Shares, by_date, by_hash, by_site
 from pipelines.running.progress import results
-from pipelines.running.run import Run
+from pipelines.running.run import Rejected, Run
+
+_TEST_SHARE = 0.2
+_SHOWN_SITES = 8
 
 
 def cohort(
@@ -22,16 +33,18 @@ def cohort(
     out: Path,
     map_file: Annotated[Path | None, Parameter(name="--map")] = None,
     id_key: Path | None = None,
+    split_by: Literal["random", "date"] = "random",
+    test_site: list[str] | None = None,
     validation: float = 0.1,
-    test: float = 0.2,
+    test: float | None = None,
     seed: int = 0,
     quiet: bool = False,
 ) -> pd.DataFrame:
     """Join reports and scans through the site's key, and split by patient.
 
     A report belongs to a scan when its id is the scan's accession number or study UID (a file's
-    name without endings for scans that are not DICOM). A patient's split follows from the
-    patient and the seed alone, so that it never changes when the archive grows.
+    name without endings for scans that are not DICOM). What has no partner, and what several
+    claim, is listed in `rejected.parquet`. A patient never stands in two splits.
 
     Parameters
     ----------
@@ -43,136 +56,166 @@ def cohort(
         Folder for cohort.parquet, rejected.parquet and run.json.
     map_file
         CSV with the columns report_id and scan (accession number or study UID), for archives
-        whose reports carry other ids.
+        whose reports carry other ids; a report of several scans has several rows. A column site
+        says where a scan was taken, with or without the column scan.
     id_key
         The site's key file; default: id.key in the store.
+    split_by
+        `random`: a patient's split follows from the patient and the seed alone, so that it never
+        changes when the archive grows. `date`: the patients seen latest test, those before them
+        validate.
+    test_site
+        Every patient who was scanned at this site tests, the others train and validate; repeat it
+        for several. The sites stand in the --map file.
     validation
         Share of patients in the validation split.
     test
-        Share of patients in the test split.
+        Share of patients in the test split; 0.2 unless a site tests.
     seed
         Another seed draws other splits.
     quiet
         Print nothing.
     """
-    if not (validation >= 0 and test >= 0 and validation + test < 1):
-        raise InputError(
-            f"--validation {validation} and --test {test}: shares of patients, together below 1"
-        )
+    shares = _shares(validation, test, seed, test_site or (), split_by)
     key = files.IdKey.open(id_key or store / "id.key")
     inputs = {"labels": labels, "store": store} | ({"map": map_file} if map_file else {})
-    config = {"validation": validation, "test": test, "seed": seed}
-    with Run("cohort", out, inputs, config) as run:
+    config = {
+        "split_by": split_by,
+        "test_site": test_site or [],
+        "validation": validation,
+        "test": shares.test,
+        "seed": seed,
+    }
+    table = files.finished_table(labels, "labels.parquet")
+    with Run("cohort", out, inputs, config) as run, setting_aside(out) as aside:
         manifest = Store.open(store).manifest
-        reports = _read_report_ids(labels)
-        scan_names = _read_map(map_file) if map_file else None
-        links = _link(reports, manifest, key, scan_names)
-        _reject_unmatched(run, reports, manifest, links)
-        joined = _join(links, manifest, validation, test, seed)
-        if joined.empty:
-            raise InputError(
-                f"{labels} and {store}: no report belongs to a scan. Are the report ids accession "
-                "numbers or study UIDs? Else name their scans with --map"
-            )
+        person = one_id_each(manifest)
+        manifest = manifest.assign(patient_id=manifest["patient_id"].map(person))
+        known = KnownScans(manifest, key)
+        mapping = read_mapping(map_file, known) if map_file else None
+        links = link(read_report_ids(table), known, mapping, aside)
+        if links.duplicated(["report_id", "scan_id"]).any():
+            raise InputError(f"{table}: a report stands in two rows; keep one")
+        settled = settle(links, manifest)
+        _refuse_nothing(f"{labels} and {store}", settled)
+        _set_aside(aside, manifest, links, settled)
+        joined: pd.DataFrame = _described(manifest.merge(settled.links, on="scan_id"), table)
+        joined["split"] = joined["patient_id"].map(
+            _splits(joined, shares, split_by, test_site or ())
+        )
+        joined = joined.loc[:, tables.DESCRIBED_COHORT.names]
         files.write_table(
             out / "cohort.parquet",
-            pa.Table.from_pandas(joined, schema=tables.COHORT, preserve_index=False),
+            pa.Table.from_pandas(joined, tables.DESCRIBED_COHORT, preserve_index=False),
         )
-        run.counts.update(volumes=len(joined), reports=joined["report_id"].nunique())
+        _count(run, joined, settled, aside)
+        run.facts["same_patients"] = _same(person, set(joined["patient_id"]))
     if not quiet:
-        _print_summary(run, joined)
+        _show(run, joined)
     return joined
 
 
-def _read_report_ids(labels: Path) -> pd.Series:
-    path = files.finished_table(labels, "labels.parquet")
-    ids: pd.Series[str] = (
-        files.read_table(path, ["report_id"]).column("report_id").to_pandas().astype(str)
+def _shares(
+    validation: float, test: float | None, seed: int, sites: Sequence[str], split_by: str
+) -> Shares:
+    if sites and (test is not None or split_by != "random"):
+        raise InputError("--test-site says who tests: leave out --test and --split-by")
+    share = 0.0 if sites else _TEST_SHARE if test is None else test
+    if not (validation >= 0 and share >= 0 and validation + share < 1):
+        raise InputError(
+            f"--validation {validation} and --test {share}: shares of patients, together below 1"
+        )
+    return Shares(validation, share, seed)
+
+
+def _refuse_nothing(inputs: str, settled: Settled) -> None:
+    if len(settled.links):
+        return
+    if settled.scans:
+        why = ", ".join(sorted(set(settled.scans.values())))
+        raise InputError(f"{inputs}: all {len(settled.scans)} matches are ambiguous: {why}")
+    raise InputError(
+        f"{inputs}: no report belongs to a scan. Are the report ids accession numbers or study "
+        "UIDs? Else name their scans with --map"
     )
-    if ids.empty:
-        raise InputError(f"{path}: holds no report")
-    return ids
 
 
-def _read_map(path: Path) -> dict[str, str]:
-    try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (ValueError, UnicodeDecodeError) as error:  # pandas' parser errors are ValueErrors
-        raise InputError(f"{path}: not a CSV file ({files.first_line(error)})") from None
-    if not {"report_id", "scan"} <= set(frame.columns):
-        raise InputError(f"{path}: needs the columns report_id and scan")
-    repeated = frame["report_id"].duplicated().to_numpy()
-    if repeated.any():
-        row = repeated.argmax() + 2  # the header is row 1
-        raise InputError(f"{path}: row {row} names a report a second time; keep one row a report")
-    return dict(zip(frame["report_id"], frame["scan"], strict=True))
-
-
-def _link(
-    reports: pd.Series, manifest: pd.DataFrame, key: files.IdKey, scan_names: dict[str, str] | None
-) -> pd.DataFrame:
-    """One row a (report, scan) pair: a report names its scan, or the study that holds the scan."""
-    names = reports if scan_names is None else reports.map(scan_names.get).dropna()
-    named = pd.DataFrame(
-        {"report_id": reports[names.index], "name": [key.pseudonym("scan", n) for n in names]}
-    )
-    scans = manifest[["scan_id", "study_id"]].drop_duplicates()
-    pairs = [
-        named.merge(scans[["scan_id"]].drop_duplicates(), left_on="name", right_on="scan_id"),
-        named.merge(scans, left_on="name", right_on="study_id"),
-    ]
-    return pd.concat(pairs)[["report_id", "scan_id"]].drop_duplicates(ignore_index=True)
-
-
-def _reject_unmatched(
-    run: Run, reports: pd.Series, manifest: pd.DataFrame, links: pd.DataFrame
+def _set_aside(
+    aside: SetAside, manifest: pd.DataFrame, links: pd.DataFrame, settled: Settled
 ) -> None:
-    """Set aside what has no partner, and scans that two reports claim: neither can be trusted."""
-    for report in reports[~reports.isin(links["report_id"])]:
-        run.reject(report, Stage.COHORT, RecordReason.NO_SCAN, "no scan carries this id")
-        run.counts["report_only"] += 1
+    """The scans that no report names, and what is ambiguous."""
     scans = manifest["scan_id"].drop_duplicates()
-    for scan in scans[~scans.isin(links["scan_id"])]:
-        run.reject(scan, Stage.COHORT, RecordReason.NO_REPORT, "no report carries this id")
-        run.counts["scan_only"] += 1
-    claims = links["scan_id"].value_counts()
-    for scan in claims[claims > 1].index:
-        detail = f"{claims[scan]} reports claim this scan; name the right one with --map"
-        run.reject(scan, Stage.COHORT, RecordReason.AMBIGUOUS, detail)
-        run.counts["ambiguous"] += 1
-
-
-def _join(
-    links: pd.DataFrame, manifest: pd.DataFrame, validation: float, test: float, seed: int
-) -> pd.DataFrame:
-    unique = links[~links["scan_id"].duplicated(keep=False)]
-    joined = manifest[["volume_id", "scan_id", "patient_id"]].merge(unique, on="scan_id")
-    joined["split"] = [split_of(p, validation, test, seed) for p in joined["patient_id"]]
-    ordered: pd.DataFrame = joined[tables.COHORT.names].sort_values("volume_id", ignore_index=True)
-    return ordered
-
-
-def split_of(patient_id: str, validation: float, test: float, seed: int = 0) -> Split:
-    """A patient's split, from a hash of patient and seed: the same in every run and archive.
-
-    >>> split_of("a patient", validation=0.0, test=0.0).value
-    'train'
-    """
-    digest = hashlib.sha256(f"{seed}\0{patient_id}".encode()).digest()
-    draw = int.from_bytes(digest[:8], "big") / 2**64
-    if draw < test:
-        return Split.TEST
-    return Split.VALIDATION if draw < test + validation else Split.TRAIN
-
-
-def _print_summary(run: Run, joined: pd.DataFrame) -> None:
-    results.print(
-        f"{joined['scan_id'].nunique()} scans matched ({len(joined)} volumes), "
-        f"{run.counts['report_only']} reports without scan, "
-        f"{run.counts['scan_only']} scans without report, {run.counts['ambiguous']} ambiguous"
+    aside.add(
+        Rejected(scan, Stage.COHORT, RecordReason.NO_REPORT, "no report names it")
+        for scan in scans[~scans.isin(links["scan_id"])]
     )
+    aside.add(settled.rejected())
+
+
+def _described(joined: pd.DataFrame, labels: Path) -> pd.DataFrame:
+    """The volumes in order, with what is stated of their reports."""
+    stated = read_stated(labels, set(joined["report_id"]))
+    described: pd.DataFrame = joined.merge(stated, "left", "report_id")
+    return described.sort_values("volume_id", ignore_index=True)
+
+
+def _splits(
+    joined: pd.DataFrame, shares: Shares, split_by: str, test_sites: Sequence[str]
+) -> "pd.Series[str]":
+    patients = joined["patient_id"]
+    if test_sites:
+        stated = sorted(joined["site"].dropna().unique())
+        for site in test_sites:
+            if site not in stated:
+                there = ", ".join(stated[:_SHOWN_SITES]) or "none; name them in the --map file"
+                raise InputError(f"--test-site {site}: no matched scan is of it; sites: {there}")
+        return by_site(patients, joined["site"], test_sites, shares)
+    if split_by == "random":
+        return by_hash(patients, shares)
+    return by_date(patients, joined["date"], shares)
+
+
+def _count(run: Run, joined: pd.DataFrame, settled: Settled, aside: SetAside) -> None:
+    """Every report and every scan is counted once: matched, alone, or ambiguous."""
+    run.rejected_in_parts = aside.counts.total()
+    run.counts.update(
+        volumes=len(joined),
+        scans=joined["scan_id"].nunique(),
+        patients=joined["patient_id"].nunique(),
+        reports=joined["report_id"].nunique(),
+        report_only=aside.counts[RecordReason.NO_SCAN],
+        scan_only=aside.counts[RecordReason.NO_REPORT],
+        ambiguous_reports=len(settled.reports),
+        ambiguous_scans=len(settled.scans),
+    )
+
+
+def _same(person: "pd.Series[str]", matched: set[str]) -> list[list[str]]:
+    """The identifiers of each patient that has several and is in the cohort."""
+    several = person[person.duplicated(keep=False) & person.isin(matched)]
+    return [sorted(ids) for ids in several.groupby(several).groups.values()]
+
+
+def _show(run: Run, joined: pd.DataFrame) -> None:
+    counts = run.counts
+    results.print(
+        f"{counts['scans']:,} scans matched ({counts['volumes']:,} volumes, "
+        f"{counts['reports']:,} reports), {counts['report_only']:,} reports without scan, "
+        f"{counts['scan_only']:,} scans without report, "
+        f"{counts['ambiguous_scans']:,} scans and {counts['ambiguous_reports']:,} reports ambiguous"
+    )
+    same = run.facts["same_patients"]
+    if same:
+        results.print(
+            f"{len(same):,} patients stand under several identifiers, for their scans are the "
+            "same; each counts once (run.json, same_patients)"
+        )
+    table = Table("split", box=None)
+    for heading in ("patients", "scans", "volumes", "first date", "last date"):
+        table.add_column(heading, justify="right")
     for split in Split:
         part = joined[joined["split"] == split]
-        results.print(
-            f"  {split.value:<11}{part['patient_id'].nunique():>6} patients{len(part):>7} volumes"
-        )
+        ends = [part["date"].min(), part["date"].max()] if part["date"].notna().any() else ["", ""]
+        numbers = (part["patient_id"].nunique(), part["scan_id"].nunique(), len(part))
+        table.add_row(split.value, *(f"{number:,}" for number in numbers), *ends)
+    results.print(table)

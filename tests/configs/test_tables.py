@@ -12,7 +12,16 @@ FILES_PAGE = Path(__file__).parents[2] / "docs" / "files.md"
 
 
 @pytest.mark.parametrize(
-    "schema", [tables.FACTS, tables.REJECTED, tables.SCANS, tables.COHORT, tables.PREDICTIONS]
+    "schema",
+    [
+        tables.FACTS,
+        tables.REPORTS,
+        tables.REJECTED,
+        tables.SCANS,
+        tables.SOFT_LABELS,
+        tables.DESCRIBED_COHORT,
+        tables.PREDICTIONS,
+    ],
 )
 def test_every_column_is_documented(schema: pa.Schema) -> None:
     documented = set(re.findall(r"`([a-z_0-9]+)`", FILES_PAGE.read_text(encoding="utf-8")))

@@ -1,0 +1,1 @@
+"""What `chestct cohort` is made of: names of scans, links, patients, splits."""
