@@ -27,7 +27,7 @@ class TriagePolicy(BaseModel):
     max_wait_hours: Annotated[float, Field(gt=0, le=24 * 365, allow_inf_nan=False)]
     """After so long a scan without any flag ranks as high as the most urgent new one."""
     urgent_weight: Weight
-    """From this weight on a finding is urgent: said first where the model cannot see it."""
+    """From here on a finding is urgent: it flags a scan, and is named where no label has it."""
     findings: Annotated[dict[str, Weight], Field(min_length=1)]
     """Weight by the ontology's finding id."""
 

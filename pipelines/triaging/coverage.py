@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from configs.finding import Needs, load_findings
 from configs.triage_policy import TriagePolicy
@@ -10,13 +11,22 @@ from pipelines.rendering.display import load_display
 from pipelines.rendering.ontology import meaning
 
 
+class Basis(StrEnum):
+    """Why a threshold stands where it does."""
+
+    SENSITIVITY = "sensitivity"  # it catches the stated share of the validation scans
+    UNREACHED = "unreached"  # only flagging every scan would: the bundle's own threshold instead
+    UNKNOWN = "unknown"  # too few validation scans to tell: the bundle's own threshold
+
+
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
     """From which probability on a label is flagged, and what that did on validation scans."""
 
     threshold: float
+    basis: Basis
     caught: int | None = None
-    """Validation scans with the finding at or over the threshold; None where nobody counted."""
+    """Validation scans with the finding at or over the threshold; None but for SENSITIVITY."""
     positives: int = 0
     alarms: int | None = None
     """Validation scans without the finding at or over the threshold."""
@@ -30,6 +40,8 @@ class Watched:
     label: str
     name: str
     weight: float
+    urgent: bool
+    """It flags scans; the others only order them."""
     point: OperatingPoint
 
 
@@ -82,7 +94,8 @@ def cover(
         seen.update(weighed)
         weight = max(policy.findings[finding] for finding in weighed)
         point = operating_point(calibration, policy.sensitivity)
-        watched.append(Watched(label, load_display().of(label).name, weight, point))
+        urgent = weight >= policy.urgent_weight
+        watched.append(Watched(label, load_display().of(label).name, weight, urgent, point))
     watched.sort(key=lambda item: -item.weight)
     findings = load_findings()
     unseen = tuple(
@@ -96,25 +109,27 @@ def cover(
 def operating_point(calibration: Calibration, sensitivity: float) -> OperatingPoint:
     """The highest edge of the reliability bins that still catches this share of the positives.
 
-    Bins hold about twenty scans, so the share is usually passed by some; a label that was not
-    calibrated on enough cases keeps the threshold of its bundle.
+    Bins hold about twenty scans, so the share is usually passed by some.
 
     >>> from model.calibration import ReliabilityBin
     >>> bins = (ReliabilityBin(0, 0.2, 20, 1), ReliabilityBin(0.2, 1, 20, 9))
     >>> fitted = Calibration(CalibrationState.FITTED, 1, 0, 0.5, 10, 30, bins)
-    >>> operating_point(fitted, 0.9)
-    OperatingPoint(threshold=0.2, caught=9, positives=10, alarms=11, negatives=30)
-    >>> operating_point(fitted, 0.95).threshold
-    0.0
+    >>> point = operating_point(fitted, 0.9)
+    >>> point.threshold, point.caught, point.positives, point.alarms, point.negatives
+    (0.2, 9, 10, 11, 30)
+    >>> operating_point(fitted, 0.95).basis.value
+    'unreached'
     """
     if calibration.state is not CalibrationState.FITTED or not calibration.bins:
-        return OperatingPoint(calibration.threshold)
+        return OperatingPoint(calibration.threshold, Basis.UNKNOWN)
     positives = sum(found.positives for found in calibration.bins)
     negatives = sum(found.scans for found in calibration.bins) - positives
     caught = alarms = 0
-    for found in reversed(calibration.bins):
+    for found in reversed(calibration.bins[1:]):
         caught += found.positives
         alarms += found.scans - found.positives
         if caught >= sensitivity * positives - 1e-9:
-            return OperatingPoint(found.low, caught, positives, alarms, negatives)
-    raise AssertionError("the lowest bin catches all")
+            return OperatingPoint(
+                found.low, Basis.SENSITIVITY, caught, positives, alarms, negatives
+            )
+    return OperatingPoint(calibration.threshold, Basis.UNREACHED)

@@ -16,8 +16,8 @@ class Scored:
 
     @property
     def flagged(self) -> bool:
-        """At or over the threshold."""
-        return self.probability >= self.watched.point.threshold
+        """An urgent finding's label at or over its threshold."""
+        return self.watched.urgent and self.probability >= self.watched.point.threshold
 
     @property
     def points(self) -> float:
@@ -30,12 +30,18 @@ def flags(scores: Iterable[Scored]) -> tuple[Scored, ...]:
     return tuple(sorted((s for s in scores if s.flagged), key=lambda s: -s.points))
 
 
+def leading(scores: Iterable[Scored]) -> Scored | None:
+    """The label with the most points, flagged or not."""
+    return max(scores, key=lambda score: score.points, default=None)
+
+
 def urgency(scores: Iterable[Scored]) -> float:
-    """0 to 100: the points of the most pressing flag; 0 without any.
+    """0 to 100: the points of the leading label.
 
     The largest and not the sum: many small findings must not pass one that kills.
     """
-    return max((score.points for score in flags(scores)), default=0.0)
+    first = leading(scores)
+    return first.points if first else 0.0
 
 
 def priority(urgency: float, waited_hours: float, max_wait_hours: float) -> float:

@@ -5,6 +5,7 @@ import io
 
 from pipelines.rendering.content import TrainingData, percent
 from pipelines.rendering.finding_wording import counted
+from pipelines.triaging.coverage import Basis
 from pipelines.triaging.worklist import Flag, Row, Standing, WatchedLabel, Worklist
 
 STANDINGS = {
@@ -13,8 +14,9 @@ STANDINGS = {
     Standing.RANKED: "ranked",
 }
 COLUMNS = (
-    "rank", "standing", "priority", "urgency", "flags", "waited_hours", "overdue", "series",
-    "study", "patient_id", "accession", "date", "reasons", "not_assessable", "notes", "page",
+    "rank", "standing", "priority", "urgency", "flags", "led_by", "waited_hours", "overdue",
+    "series", "study", "patient_id", "accession", "date", "reasons", "not_assessable",
+    "notes", "page",
 )  # fmt: skip
 NOTICE_LINES = 4
 """Lines of the CSV before its header: `pandas.read_csv(path, skiprows=4)`."""
@@ -60,7 +62,8 @@ def said(row: Row, most: int | None = None) -> str:
     if row.standing is Standing.PENDING:
         return "waits for the network"
     more = len(row.flags[most:]) if most else 0
-    return "; ".join(map(flag, row.flags[:most])) + (f"; {more} more" if more else "") or "no flag"
+    told = "; ".join(map(flag, row.flags[:most])) + (f"; {more} more" if more else "")
+    return told or (f"no flag (led by {flag(row.leading)})" if row.leading else "no flag")
 
 
 def waited(row: Row) -> str:
@@ -83,13 +86,16 @@ def waited(row: Row) -> str:
 
 
 def threshold(watched: WatchedLabel) -> str:
-    """What a label's threshold did on validation scans."""
-    if watched.caught is None:
-        return (
-            f"{percent(watched.threshold)}; too few validation scans: its sensitivity is not known"
-        )
+    """From where on a label flags, and what that did on validation scans."""
+    if not watched.urgent:
+        return "orders only, flags nothing"
+    own = f"{percent(watched.threshold)}, the bundle's own threshold"
+    if watched.basis is Basis.UNKNOWN:
+        return f"{own}: too few validation scans, its sensitivity is not known"
+    if watched.basis is Basis.UNREACHED:
+        return f"{own}: only flagging every scan would reach the stated sensitivity"
     return (
-        f"{percent(watched.threshold)}; flagged {watched.caught} of {watched.positives} validation "
+        f"{percent(watched.threshold)}: flagged {watched.caught} of {watched.positives} validation "
         f"scans with it, and {watched.alarms} of {watched.negatives} without"
     )
 
@@ -114,6 +120,7 @@ def _cells(row: Row) -> list[str]:
         "" if row.priority is None else f"{row.priority:.2f}",
         "" if row.urgency is None else f"{row.urgency:.2f}",
         "; ".join(map(flag, row.flags)),
+        flag(row.leading) if row.leading else "",
         f"{row.waited_hours:.2f}",
         str(row.overdue).lower(),
         scan.series,

@@ -11,14 +11,15 @@ from configs.contracts import INTENDED_USE, PROBABILITY_MEANING
 from configs.triage_policy import TriagePolicy
 from pipelines.rendering.content import Remark, Scan, Status, TrainingData
 from pipelines.rendering.part import Part
-from pipelines.triaging.coverage import Coverage
-from pipelines.triaging.queue import Scored, flags, priority, urgency
+from pipelines.triaging.coverage import Basis, Coverage
+from pipelines.triaging.queue import Scored, flags, leading, priority, urgency
 from pipelines.triaging.record import Record, Score
 
 SCHEMA_VERSION = "1.0"
 NO_FLAG_MEANING = (
-    "No flag, or a low rank, does not mean that a scan shows nothing: no watched label reached its "
-    "threshold, and of all else this list says nothing. Every scan has to be read."
+    "No flag, or a low rank, does not mean that a scan shows nothing: no label of an urgent "
+    "finding reached its threshold, and of all else this list says nothing. Every scan has to be "
+    "read."
 )
 
 
@@ -31,7 +32,7 @@ class Standing(StrEnum):
 
 
 class Flag(Part):
-    """A watched label at or over its threshold."""
+    """A watched label with this scan's probability."""
 
     label: str
     name: str
@@ -52,7 +53,8 @@ class Row(Part):
     overdue: bool = Field(description="waited longer than the policy allows")
     urgency: FiniteFloat | None = Field(default=None, description="null where it was not read")
     priority: FiniteFloat | None = None
-    flags: tuple[Flag, ...] = ()
+    flags: tuple[Flag, ...] = Field(default=(), description="urgent ones over their threshold")
+    leading: Flag | None = Field(default=None, description="the label that made the urgency")
     not_assessable: tuple[str, ...] = Field(
         default=(), description="watched labels that need contrast, where the scan has none"
     )
@@ -67,7 +69,9 @@ class WatchedLabel(Part):
     label: str
     name: str
     weight: FiniteFloat
+    urgent: bool = Field(description="it flags scans; the others only order them")
     threshold: FiniteFloat
+    basis: Basis
     caught: int | None = Field(description="validation scans with the finding that it flags")
     positives: int
     alarms: int | None = Field(description="validation scans without the finding that it flags")
@@ -161,13 +165,14 @@ def _row(dealt: Dealt, policy: TriagePolicy, coverage: Coverage, now: float) -> 
         for label, score in watched.items()
         if score.assessable
     ]
-    points = urgency(scored)
+    points, first = urgency(scored), leading(scored)
     return plain.model_copy(
         update={
             "standing": Standing.RANKED,
             "urgency": round(points, 4),
             "priority": round(priority(points, waited, policy.max_wait_hours), 4),
             "flags": tuple(_flag(one, watched[one.watched.label]) for one in flags(scored)),
+            "leading": _flag(first, watched[first.watched.label]) if first else None,
             "not_assessable": tuple(s.name for s in watched.values() if not s.assessable),
         }
     )
@@ -192,7 +197,9 @@ def watched_labels(coverage: Coverage) -> tuple[WatchedLabel, ...]:
             label=item.label,
             name=item.name,
             weight=item.weight,
+            urgent=item.urgent,
             threshold=item.point.threshold,
+            basis=item.point.basis,
             caught=item.point.caught,
             positives=item.point.positives,
             alarms=item.point.alarms,

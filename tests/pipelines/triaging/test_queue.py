@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from configs.triage_policy import HIGHEST_WEIGHT, load_triage_policy
 from model.calibration import UNCALIBRATED, Calibration, CalibrationState, ReliabilityBin
 from pipelines.rendering.content import Remark, Scan, Status
-from pipelines.triaging.coverage import OperatingPoint, Watched, cover, operating_point
+from pipelines.triaging.coverage import Basis, OperatingPoint, Watched, cover, operating_point
 from pipelines.triaging.queue import Scored, flags, priority, urgency
 from pipelines.triaging.record import Record, Score, not_read
 from pipelines.triaging.worklist import Dealt, Standing, rank
@@ -31,7 +31,10 @@ BINS = (
 @given(st.floats(0.01, 0.99))
 def test_a_threshold_catches_at_least_the_stated_share(sensitivity: float) -> None:
     point = operating_point(fitted(*BINS), sensitivity)
-    assert point.caught is not None
+    if point.caught is None:
+        assert point == OperatingPoint(0.5, Basis.UNREACHED)
+        assert sensitivity > 19 / 20
+        return
     assert point.caught >= sensitivity * point.positives - 1e-6
     higher = [found.low for found in BINS if found.low > point.threshold]
     for edge in higher:  # it is the highest such edge
@@ -40,8 +43,7 @@ def test_a_threshold_catches_at_least_the_stated_share(sensitivity: float) -> No
 
 
 def test_a_label_without_counts_keeps_its_threshold_and_says_so() -> None:
-    assert operating_point(UNCALIBRATED, 0.9) == OperatingPoint(0.5)
-    assert operating_point(UNCALIBRATED, 0.9).caught is None
+    assert operating_point(UNCALIBRATED, 0.9) == OperatingPoint(0.5, Basis.UNKNOWN)
 
 
 def test_what_the_policy_wants_and_no_label_has_is_named() -> None:
@@ -73,14 +75,21 @@ def test_waiting_never_lowers_and_urgency_never_loses(
 
 
 def scored(weight: float, probability: float, threshold: float = 0.1) -> Scored:
-    return Scored(Watched("ct_rate:x", "X", weight, OperatingPoint(threshold)), probability)
+    return Scored(
+        Watched("ct_rate:x", "X", weight, weight >= 50, OperatingPoint(threshold, Basis.UNKNOWN)),
+        probability,
+    )
 
 
 def test_a_dangerous_finding_passes_many_small_ones() -> None:
     many = [scored(20, 0.9)] * 8
     assert urgency([scored(95, 0.3)]) > urgency(many)
-    assert urgency([scored(95, 0.09)]) == 0.0
-    assert [f.points for f in flags([scored(5, 0.5), scored(95, 0.5)])] == [47.5, 2.5]
+    assert urgency([]) == 0.0
+
+
+def test_only_urgent_findings_over_their_threshold_flag() -> None:
+    scores = [scored(49, 0.9), scored(60, 0.5), scored(95, 0.5), scored(95, 0.09)]
+    assert [found.points for found in flags(scores)] == [47.5, 30.0]
 
 
 def dealt(name: str, hours: float, probability: float | None, *, refused: bool = False) -> Dealt:

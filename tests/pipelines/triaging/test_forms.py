@@ -1,0 +1,118 @@
+"""CSV and page: every row, inert strings, and a page that sorts by keyboard."""
+
+import csv
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+from configs.contracts import INTENDED_USE
+from pipelines.rendering.content import Remark, Scan, TrainingData
+from pipelines.triaging import html, wording
+from pipelines.triaging.worklist import Flag, Network, Row, Standing, Worklist
+from tests.pipelines.rendering.browser import CHROMIUM, Tab, visit
+
+HOSTILE = [
+    line
+    for line in (Path(__file__).parents[1] / "rendering" / "hostile_strings.txt")
+    .read_text(encoding="utf-8")
+    .splitlines()
+    if line
+]
+
+
+def row(rank: int, standing: Standing = Standing.RANKED, **fields: object) -> Row:
+    plain = {"scan": Scan(identified=True, accession=f"A{rank}", series=f"1.2.{rank}")}
+    points = {"urgency": 50.0 / rank, "priority": 60.0 / rank}
+    return Row.model_validate(
+        {
+            "rank": rank,
+            "standing": standing,
+            "waited_hours": 0.5 * rank,
+            "overdue": False,
+            **(points if standing is Standing.RANKED else {}),
+            **plain,
+            **fields,
+        }
+    )
+
+
+def listed(*rows: Row) -> Worklist:
+    return Worklist(
+        cannot_see="This model cannot see: pneumothorax.",
+        unseen=("Pneumothorax",),
+        created="2020-01-02T03:04:05+00:00",
+        identified=True,
+        model=Network(id="0" * 12, profile="tiny", training_data=TrainingData.SYNTHETIC, labels=18),
+        sensitivity=0.9,
+        max_wait_hours=24,
+        watched=(),
+        rows=rows,
+    )
+
+
+def hostile() -> Worklist:
+    rows = []
+    for rank, text in enumerate(HOSTILE, start=1):
+        flag = Flag(label=text, name=text, weight=50, probability=0.6, threshold=0.1, place=text)
+        scan = Scan(identified=True, accession=text, patient_id=text, series=text, date=text)
+        remark = (Remark(code="X", meaning=text),)
+        rows.append(row(rank, scan=scan, flags=(flag,), notes=remark))
+    return listed(*rows)
+
+
+def test_the_table_survives_hostile_cells() -> None:
+    text = wording.as_csv(hostile()).split("\n", wording.NOTICE_LINES)[-1]
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert len(rows) == len(HOSTILE)
+    for found, written in zip(rows, HOSTILE, strict=True):
+        assert found["accession"] in (written, f"'{written}")
+    for found in rows:
+        for cell in found.values():
+            assert not cell.startswith(("=", "+", "-", "@"))
+
+
+def test_what_was_not_read_says_why_and_has_no_number() -> None:
+    reason = (Remark(code="GAP", meaning="slices are missing inside"),)
+    worklist = listed(row(1, Standing.NOT_READ, reasons=reason), row(2, Standing.PENDING), row(3))
+    page = html.render(worklist)
+    assert "<b>not read</b>: GAP: slices are missing inside" in page
+    assert "<b>not read yet</b>" in page
+    assert page.count(INTENDED_USE) == 2
+    assert wording.summary(worklist).startswith("3 scans: 1 not read, 1 not read yet, 0 flagged")
+    assert not re.search(r"https?://(?!\S*example)", page)
+
+
+@pytest.mark.external
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_hostile_strings_are_inert_and_rows_sort_within_their_part(tmp_path: Path) -> None:
+    page = tmp_path / "worklist.html"
+    page.write_text(html.render(hostile()), encoding="utf-8")
+
+    async def unharmed(tab: Tab) -> None:
+        assert await tab.run("window.struck === undefined")
+        shown = "[...document.querySelectorAll('#list .said b')].length"
+        assert await tab.run(shown) == len(HOSTILE)
+
+    noted = visit(page, unharmed)
+    assert noted.complaints == []
+    assert all(url.startswith("file:") for url in noted.requests)
+
+    reason = (Remark(code="GAP", meaning="slices are missing inside"),)
+    rows = (row(1, Standing.NOT_READ, reasons=reason), row(2), row(3), row(4))
+    page.write_text(html.render(listed(*rows)), encoding="utf-8")
+    order = "[...document.querySelectorAll('#list tbody tr')].map(r => r.dataset.rank).join()"
+
+    async def sorted_by_keyboard(tab: Tab) -> None:
+        press = "(e => document.activeElement.dispatchEvent(new KeyboardEvent('keydown', e)))"
+        await tab.run("document.querySelector('[data-key=waited]').click()")
+        assert await tab.run(order) == "1,4,3,2"
+        assert await tab.run("document.querySelector('[aria-sort]').innerText.trim()") == "Waiting"
+        await tab.run("document.querySelector('[data-key=rank]').click()")
+        assert await tab.run(order) == "1,2,3,4"
+        await tab.run("document.querySelector('#list tbody tr').focus()")
+        await tab.run(f"{press}({{key: 'ArrowDown', bubbles: true}})")
+        assert await tab.run("document.activeElement.dataset.rank") == "2"
+
+    assert visit(page, sorted_by_keyboard).complaints == []
