@@ -99,6 +99,7 @@ class Stage(StrEnum):
     COHORT = "cohort"
     TRAIN = "train"
     SEND = "send"
+    REVIEW = "review"
 
 
 class RecordReason(StrEnum):
@@ -127,6 +128,7 @@ class RecordReason(StrEnum):
     NO_REPORT = "NO_REPORT"
     AMBIGUOUS = "AMBIGUOUS"
     DAMAGED = "DAMAGED"
+    UNSURE = "UNSURE"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ for verb, help_line in {
     "dataset": "A published data set's folders, labels and reports as chestct's tables.",
     "prepare": "Scans in, a store of training-ready volumes out.",
     "cohort": "Who belongs to whom: joins labels and scans, and splits by patient.",
+    "review": "Sentences and reports for people to judge, and their answers back in.",
     "train": "Train a network on a cohort.",
     "evaluate": "A bundle against a cohort's labels: discrimination and calibration.",
     "report": "One scan's probabilities with evidence: JSON, HTML, PDF, DICOM.",

@@ -1,0 +1,62 @@
+"""A labelled archive: the output folder of `chestct label`, and the reports it was made from."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+
+from configs.contracts import InputError, Stage
+from configs.files import finished_table, read_json, read_table, sha256_of
+from pipelines.reports_in.archive import read_reports
+from pipelines.reports_in.options import ReadOptions
+from pipelines.reports_in.rows import Report
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledArchive:
+    """How `label` made a folder, from its `run.json`."""
+
+    folder: Path
+    reports: Path
+    convention: str
+    configs: Path | None
+    options: ReadOptions
+    labelled: int
+    """Number of reports."""
+
+    @classmethod
+    def open(cls, folder: Path) -> "LabelledArchive":
+        """Raise InputError for a folder of another verb, or an archive that has changed since."""
+        finished_table(folder, "labels.parquet")
+        record = read_json(folder / "run.json")
+        if not isinstance(record, dict) or record.get("verb") != "label":
+            raise InputError(f"{folder}: not the output folder of `chestct label`")
+        inputs, config = record["inputs"], record["config"]
+        reports = Path(inputs["reports"]["path"])
+        if not reports.exists():
+            raise InputError(f"{reports}: the archive that {folder} was made from is not there")
+        if sha256_of(reports) != inputs["reports"].get("sha256"):
+            raise InputError(f"{reports}: has changed since {folder} was made; label it anew")
+        given: dict[str, Any] = {one.name: config[one.name] for one in fields(ReadOptions)}
+        for name, value in given.items():
+            given[name] = tuple(value) if isinstance(value, list) else value
+        overlay = inputs.get("configs")
+        return cls(
+            folder,
+            reports,
+            config["convention"],
+            Path(overlay["path"]) if overlay else None,
+            ReadOptions(**given),
+            record["counts"]["labelled"],
+        )
+
+    def read(self) -> Iterator[Report]:
+        """The reports that were labelled, in order, read as they were then."""
+        rejected = read_table(self.folder / "rejected.parquet", ["id", "stage"])
+        crashed = rejected.filter(pc.field("stage") == str(Stage.LABEL))
+        left_out = set(crashed.column("id").to_pylist())
+        for record in read_reports(self.reports, self.options):
+            if isinstance(record, Report) and record.id not in left_out:
+                yield record

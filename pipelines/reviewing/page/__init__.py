@@ -1,0 +1,1 @@
+"""The page on which people judge: one file that works offline and by keyboard."""
