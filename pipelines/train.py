@@ -4,7 +4,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,9 +77,10 @@ def train(
     quiet
         Print nothing.
     """
-    from model.training import Paused
-    from model.training.devices import launch
+    from model.training import Paused, TrainingError
+    from model.training.devices import first_only, launch, leave
     from model.volumes.store import Store
+    from pipelines.training.teaching import read_teaching
 
     recipe = load_train(config, _overrides(override))
     if resume and _finished(out):
@@ -90,11 +91,18 @@ def train(
     inputs |= {f"labels {i}": path for i, path in enumerate(also_labels or [], start=2)}
     inputs |= {"soft labels": soft_labels} if soft_labels else {}
     run = Run("train", out, inputs, {"recipe": recipe.model_dump(mode="json")})
-    with run if fabric.is_global_zero else nullcontext():
+    with ExitStack() as stack:
+        stack.callback(leave)
+
+        def begin() -> "Teaching":
+            stack.enter_context(run)
+            opened = Store.open(store)
+            _check_profile(opened, recipe, config)
+            tables = [labels, *(also_labels or [])]
+            return read_teaching(tables, convention, cohort, opened, soft_labels)
+
+        teaching = first_only(fabric, begin)  # what all need is read, and refused, once
         opened = Store.open(store)
-        _check_profile(opened, recipe, config)
-        tables = [labels, *(also_labels or [])]
-        teaching = _teach(fabric, tables, convention, cohort, opened, soft_labels)
         opened, teaching = _sound(fabric, opened, teaching, stage, run, quiet=quiet)
         began = time.monotonic()
         try:
@@ -103,7 +111,11 @@ def train(
             if not quiet:
                 text = f"Asked to stop. The state is in {out / _RESUME}: --resume goes on."
                 messages.print(text, soft_wrap=True)
-            raise SystemExit(ExitCode.PAUSED) from None
+            raise SystemExit(ExitCode.PAUSED if fabric.is_global_zero else 0) from None
+        except TrainingError:  # all processes meet it, the first one says it
+            if fabric.is_global_zero:
+                raise
+            raise SystemExit(ExitCode.DONE) from None
         bundle = _finish(fitted, recipe, teaching, opened, time.monotonic() - began)
         if fabric.is_global_zero:
             bundles.save(out, bundle)
@@ -153,21 +165,6 @@ def _check_profile(store: "Store", recipe: TrainConfig, config: Path) -> None:
             f"{recipe.profile!r}; run `chestct prepare SCANS --out ANOTHER_STORE --profile "
             f"{recipe.profile}`, or train this store with --override profile={store.profile.name}"
         )
-
-
-def _teach(
-    fabric: "Fabric",
-    tables: Sequence[Path],
-    convention: str | None,
-    cohort: Path,
-    store: "Store",
-    soft_labels: Path | None,
-) -> "Teaching":
-    """Read in the first process what all of them need."""
-    from model.training.devices import first_only
-    from pipelines.training.teaching import read_teaching
-
-    return first_only(fabric, lambda: read_teaching(tables, convention, cohort, store, soft_labels))
 
 
 def _sound(

@@ -50,6 +50,12 @@ def launch(config: TrainConfig) -> Fabric:
     return fabric
 
 
+def leave() -> None:
+    """Part from the other processes, before the interpreter takes things down in its own order."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 def _accelerator(config: TrainConfig) -> str:
     found = torch.cuda.is_available()
     if config.accelerator == "gpu" and not found:
@@ -96,7 +102,8 @@ def quiet_lightning() -> Iterator[None]:
 def first_only(fabric: Fabric, action: Callable[[], Result]) -> Result:
     """What the first process finds, in all of them; they wait meanwhile.
 
-    An InputError is raised in the first process; the others end without a word of their own.
+    An InputError is raised in the first process, which speaks for all: the others end quietly and
+    with 0, so that nobody who watches them kills the first before it has spoken.
     """
     if fabric.world_size == 1:
         return action()
@@ -111,7 +118,7 @@ def first_only(fabric: Fabric, action: Callable[[], Result]) -> Result:
     if failure is not None:
         raise failure
     if not found[0]:
-        raise SystemExit(ExitCode.INPUT)
+        raise SystemExit(ExitCode.DONE)
     result: Result = found[1]
     return result
 

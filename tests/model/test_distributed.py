@@ -195,7 +195,7 @@ def test_a_refusal_ends_all_processes_with_one_message(tmp_path, one):
     (tmp_path / "resume" / "identity.json").write_text("{}")
     found = in_two_processes(refused, tmp_path)
     assert "belongs to another run" in found[0]
-    assert found[1] == "SystemExit(<ExitCode.INPUT: 2>)"
+    assert found[1] == "SystemExit(<ExitCode.DONE: 0>)"
 
 
 def test_batch_norm_over_cpu_processes_is_refused(monkeypatch):

@@ -137,9 +137,8 @@ def kill_points() -> list[dict[str, int]]:
 
 
 @pytest.mark.parametrize("point", kill_points(), ids=str)
-@pytest.mark.parametrize("every", [1, 2])
-def test_killed_anywhere_a_run_ends_with_the_same_weights(tmp_path, unbroken, point, every):
-    config = SMALL.model_copy(update={"checkpoint_steps": every})
+def test_killed_anywhere_a_run_ends_with_the_same_weights(tmp_path, unbroken, point):
+    config = SMALL.model_copy(update={"checkpoint_steps": 2})  # some steps are done twice
     killed(lambda: fit_small(tmp_path, config, watcher=Killer(**point)))
     resumed = fit_small(tmp_path, config, resume=True)
     assert_equal_weights(unbroken, resumed)
