@@ -117,19 +117,21 @@ def sibling(header: Path, name: str) -> Path:
     return path
 
 
-def inflate_dicom(packed: bytes) -> bytes | None:
+def inflate_dicom(packed: bytes, max_bytes: int = _MAX_INFLATED) -> bytes | None:
     """The data set of a file in the deflated transfer syntax (PS3.5 A.5); None for another file.
 
-    Raises VolumeError TOO_LARGE or TRUNCATED: the stream must end where it says, within 256 MiB.
+    Raises VolumeError TOO_LARGE past `max_bytes`, TRUNCATED where the stream does not end.
     """
     if DEFLATED not in packed[:1024] or packed[128:132] != b"DICM":
         return None
     # (0002,0000) tells how long the meta header is that stays uncompressed.
     start = 144 + int.from_bytes(packed[140:144], "little")
     stream = zlib.decompressobj(-zlib.MAX_WBITS)
-    content = stream.decompress(packed[start:], _MAX_INFLATED)
+    content = stream.decompress(packed[start:], max_bytes)
     if stream.unconsumed_tail:
-        raise VolumeError(VolumeReason.TOO_LARGE, "a deflated DICOM file inflates past 256 MiB")
+        raise VolumeError(
+            VolumeReason.TOO_LARGE, f"a deflated DICOM file inflates past {max_bytes >> 20} MiB"
+        )
     if not stream.eof:
         raise VolumeError(VolumeReason.TRUNCATED, "a deflated DICOM file ends too early")
     return content

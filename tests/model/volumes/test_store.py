@@ -71,12 +71,17 @@ def test_parts_add_up_and_a_redone_volume_stands_once(
 def test_an_altered_array_is_refused(tmp_path: Path, prepared: PreparedVolume) -> None:
     with Store.create(tmp_path, TINY) as store:
         add(store, prepared, "a")
+    known = Store.open(tmp_path)
+    known.read("a")
     path = next((tmp_path / "arrays").iterdir())
     packed = bytearray(path.read_bytes())
     packed[len(packed) // 2] ^= 1
     path.write_bytes(packed)
-    with pytest.raises(InputError, match="altered"):
-        Store.open(tmp_path).read("a")
+    for store in (Store.open(tmp_path), known):
+        with pytest.raises(InputError, match="altered"):
+            store.read("a")
+        with pytest.raises(InputError, match="altered"):
+            store.read_crop("a", np.s_[:4, :4, :4])
     path.unlink()
     with pytest.raises(InputError, match="missing"):
         Store.open(tmp_path).read("a")
