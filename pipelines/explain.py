@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from configs.contracts import Existence, InputError, Temporality
+from configs.contracts import Existence, Temporality
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from labeler import Fact, ReportLabels
 
-_LARGEST_BYTES = 4 << 20
-_TABLES = {".csv", ".tsv", ".parquet", ".jsonl", ".ndjson"}
 _STYLES = {
     "present": "bold red",
     "absent": "green",
@@ -30,6 +28,7 @@ def explain(
     *,
     report_id: str | None = None,
     convention: str = "ct_rate",
+    configs: Path | None = None,
     html: Path | None = None,
 ) -> "Explanation":
     """Show a report with every fact marked, the cue that decided it, and the labels.
@@ -37,22 +36,24 @@ def explain(
     Parameters
     ----------
     report
-        A text file; or, with --report-id, any archive that `chestct label` reads.
+        A .txt file; or, with --report-id, any archive that `chestct label` reads.
     report_id
         The report's identifier in the archive.
     convention
         How facts become labels: `ct_rate` or another name, or a .yaml file.
+    configs
+        A folder of your own findings, cues and conventions, as in `chestct label`.
     html
         Write one self-contained page here instead of printing; the pointer over a mark shows the
         fact behind it.
     """
     from labeler import load_labeler
+    from pipelines.reports_in.options import ReadOptions
+    from pipelines.reports_in.single import read_one
     from pipelines.running.progress import results
 
-    if report_id is None and report.suffix.lower() in _TABLES:
-        raise InputError(f"{report}: is a table; name one of its reports with --report-id")
-    text = _text_file(report) if report_id is None else _from_archive(report, report_id)
-    explanation = Explanation(text, load_labeler(convention).label(text), convention)
+    text = read_one(report, report_id, ReadOptions(any_language=True))
+    explanation = Explanation(text, load_labeler(convention, configs).label(text), convention)
     if html is None:
         results.print(explanation.for_terminal())
     else:
@@ -161,31 +162,3 @@ def attributes(fact: "Fact") -> str:
         "about": fact.experiencer if fact.experiencer != "patient" else None,
     }
     return ", ".join(f"{name} {value}" for name, value in said.items() if value is not None)
-
-
-def _text_file(path: Path) -> str:
-    if not path.is_file():
-        raise InputError(f"{path}: no such text file; give --report-id ID to pick from an archive")
-    if path.stat().st_size > _LARGEST_BYTES:
-        raise InputError(
-            f"{path}: larger than 4 MB; give --report-id ID if it is an archive of reports"
-        )
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(
-            f"{path}: not UTF-8 text; save it as UTF-8, or give --report-id ID if it is an archive"
-        ) from None
-
-
-def _from_archive(path: Path, report_id: str) -> str:
-    from pipelines.reports_in.archive import read_reports
-    from pipelines.reports_in.options import ReadOptions
-    from pipelines.reports_in.rows import Report
-
-    for record in read_reports(path, ReadOptions(any_language=True)):
-        if isinstance(record, Report) and record.id == report_id:
-            return record.text
-    raise InputError(
-        f"{path}: no readable report with this --report-id; `chestct label` lists what it read"
-    )

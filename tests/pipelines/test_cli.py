@@ -7,6 +7,20 @@ from pathlib import Path
 
 import pytest
 
+VERBS = (
+    "demo",
+    "label",
+    "teach",
+    "fuse",
+    "score",
+    "explain",
+    "dataset",
+    "prepare",
+    "cohort",
+    "train",
+    "evaluate",
+    "report",
+)
 CHESTCT = Path(sys.executable).with_name("chestct")
 
 
@@ -19,7 +33,7 @@ def chestct(*arguments: str, folder: Path | None = None) -> subprocess.Completed
 def test_help_lists_every_verb_and_loads_nothing_heavy() -> None:
     shown = chestct("--help")
     assert shown.returncode == 0
-    for verb in ("demo", "label", "score", "prepare", "cohort", "train", "evaluate", "report"):
+    for verb in VERBS:
         assert verb in shown.stdout
     script = (
         "import sys; import pipelines.cli; "
@@ -29,21 +43,7 @@ def test_help_lists_every_verb_and_loads_nothing_heavy() -> None:
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
-@pytest.mark.parametrize(
-    "verb",
-    [
-        "demo",
-        "label",
-        "score",
-        "explain",
-        "dataset",
-        "prepare",
-        "cohort",
-        "train",
-        "evaluate",
-        "report",
-    ],
-)
+@pytest.mark.parametrize("verb", VERBS)
 def test_each_verb_explains_its_options(verb: str) -> None:
     shown = chestct(verb, "--help")
     assert shown.returncode == 0, shown.stderr

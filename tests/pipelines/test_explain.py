@@ -7,7 +7,7 @@ import pytest
 from configs.contracts import InputError
 from pipelines.explain import Explanation, explain
 
-TEXT = "FINDINGS: A 7 mm nodule in the right upper lobe. No pleural effusion. <b>&amp;</b>"
+TEXT = "FINDINGS: A 7 mm nodule in the right upper lobe. No pleural effusion. A cyst <5 mm & calm."
 
 
 @pytest.fixture
@@ -37,8 +37,8 @@ def test_stretches_are_the_text(report: Path) -> None:
 def test_page_escapes_the_report(report: Path, tmp_path: Path) -> None:
     explain(report, html=tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "<b>" not in page
-    assert "&lt;b&gt;&amp;amp;&lt;/b&gt;" in page
+    assert "&lt;5 mm &amp; calm" in page
+    assert "<5" not in page
     assert '<mark class="present" title="nodule: present' in page
     assert "<script" not in page
 
@@ -52,8 +52,27 @@ def test_report_from_an_archive(tmp_path: Path) -> None:
 
 
 def test_a_missing_or_binary_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such text file"):
+    with pytest.raises(InputError, match="no such file"):
         explain(tmp_path / "none.txt")
-    (tmp_path / "scan.bin").write_bytes(b"\xff\xfe\x00\x80")
-    with pytest.raises(InputError, match="not UTF-8"):
-        explain(tmp_path / "scan.bin")
+    for name, message in {"scan.bin": "no .txt file", "scan.txt": "ENCODING"}.items():
+        (tmp_path / name).write_bytes(b"\x80\x00\xff\x00\x80")
+        with pytest.raises(InputError, match=message):
+            explain(tmp_path / name)
+
+
+def test_a_site_s_own_rules_are_explained_too(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    (own / "findings").mkdir(parents=True)
+    (own / "conventions").mkdir()
+    (own / "findings" / "own.yaml").write_text(
+        "snow_globe:\n  name: Snow globe\n  definition: Invented for this test.\n  group: lung\n"
+        "  phrases: [snow globe]\n"
+        "  examples: {positive: [A snow globe is seen.], negative: [No snow globe.]}\n"
+    )
+    (own / "conventions" / "own.yaml").write_text(
+        "about: Invented for this test.\nbinary: {uncertain: 1, blank: 0}\n"
+        "labels:\n  Globe: {findings: [snow_globe]}\n"
+    )
+    (tmp_path / "report.txt").write_text("A snow globe is seen.")
+    explanation = explain(tmp_path / "report.txt", convention="own", configs=own)
+    assert explanation.report.labels == {"Globe": 1}
