@@ -92,7 +92,12 @@ def evaluate(
     inputs = {"bundle": bundle, "cohort": cohort, "store": store, "labels": labels}
     inputs |= {"truth": truth} if truth else {}
     inputs |= {"against": against} if against else {}
-    config: dict[str, Any] = {"split": split, "protocol": protocol, "resamples": resamples, "seed": seed}
+    config: dict[str, Any] = {
+        "split": split,
+        "protocol": protocol,
+        "resamples": resamples,
+        "seed": seed,
+    }
     config |= {"recalibrate": recalibrate, "sensitivity": sensitivity} if recalibrate else {}
     with Run("evaluate", out, inputs, config) as run:
         loaded, opened = bundles.load(bundle), Store.open(store)
@@ -227,6 +232,11 @@ def _cautions(
     if split is not Split.TEST:
         used = "learnt from" if split is Split.TRAIN else "used to choose and to calibrate"
         said.append(f"The {split.value} split was {used}: its figures are too good.")
+    if (fitted := bundle.card.recalibrated_on) is not None:
+        said.append(
+            f"Calibration and operating points were fitted anew on {fitted.scans} validation scans "
+            f"of {fitted.patients} patients."
+        )
     if bundle.card.sources.get("cohort") != digest_of([cohort]):
         said.append(
             "The cohort's table is not the one that the bundle was trained with: that none of "

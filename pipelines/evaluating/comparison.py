@@ -31,7 +31,6 @@ class LabelComparison:
 class Comparison:
     """One run against another on the scans and labels that both predicted."""
 
-    other: str
     scans: int
     missing: int
     """Scans of this run that the other did not predict: left out."""
@@ -68,7 +67,6 @@ def compare(judged: Judged, path: Path, resamples: int, seed: int) -> Comparison
             areas.append(area)
             precisions.append(precision)
     return Comparison(
-        str(path),
         len(part),
         len(judged) - len(part),
         tuple(labels),

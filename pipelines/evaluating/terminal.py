@@ -54,7 +54,7 @@ def said(comparison: Comparison) -> str:
     macro = comparison.macro
     left_out = f"; {comparison.missing} scans that it lacks are left out"
     return (
-        f"Against {comparison.other}, {comparison.scans} scans: macro AUROC {macro.value:+.3f} "
+        f"Against the other run, {comparison.scans} scans: macro AUROC {macro.value:+.3f} "
         f"({macro.low:+.3f} to {macro.high:+.3f}, paired){left_out if comparison.missing else ''}"
     )
 
