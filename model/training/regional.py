@@ -67,7 +67,9 @@ def regional_start(
     if fabric.is_global_zero:
         if policy.blank_weight is None:
             weight = (
-                _choose(branch, policy, train, features_nd, validation, held_nd) if blanks else 1.0
+                _choose(branch, policy, train, features_nd, validation, held_nd, config.margin)
+                if blanks
+                else 1.0
             )
             policy = policy.model_copy(update={"blank_weight": weight})
         _write(path, _fit(branch, policy, train, features_nd))
@@ -119,8 +121,9 @@ def _choose(
     features: Tensor,
     validation: Part,
     held: Tensor,
+    margin: float,
 ) -> float:
-    """The weight of blanks with the best macro AUROC on validation; ties go to the larger."""
+    """The weight of blanks with the best macro AUROC on validation, the larger within margin."""
     order = np.random.default_rng(0).permutation(len(train))[:_MOST_ROWS_TO_CHOOSE]
     rows = np.sort(order).tolist()
     some = train.rows(rows)
@@ -130,7 +133,9 @@ def _choose(
         start = _fit(branch, tried, some, features[rows])
         logits = _read_features(branch, held) + start.bias_l
         found.append(macro(label_aurocs(logits.numpy(), known_values(validation.values_nl))))
-    return BLANK_WEIGHTS[int(np.nanargmax(found))] if np.isfinite(found).any() else 1.0
+    best = np.nanmax(found) if np.isfinite(found).any() else np.nan
+    within = (w for w, f in zip(BLANK_WEIGHTS, found, strict=True) if f >= best - margin)
+    return next(within, BLANK_WEIGHTS[0])
 
 
 @torch.no_grad()
