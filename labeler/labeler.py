@@ -82,6 +82,16 @@ class Labeler:
         self._reports: dict[str, ReportLabels] = {}
 
     @property
+    def segmenter(self) -> Segmenter:
+        """What cuts reports into the sentences that facts are counted by."""
+        return self._segmenter
+
+    @property
+    def convention(self) -> CompiledConvention:
+        """What makes labels of facts."""
+        return self._convention
+
+    @property
     def label_names(self) -> tuple[str, ...]:
         """The convention's labels, in its order."""
         return self._convention.names

@@ -85,7 +85,7 @@ def read_reports(labeler: Labeler, texts: Iterable[str]) -> Reading:
         value_rl.append(as_values(read.labels.values()))
         spoken = _by_sentence(read)
         # The labeler's own walk, so that positions are those that its facts count by.
-        for number, sentence in enumerate(labeler._segmenter.sentences(text)):
+        for number, sentence in enumerate(labeler.segmenter.sentences(text)):
             if sentence.section not in EVIDENCE_SECTIONS:
                 continue
             shown = _shown(text, sentence)
@@ -128,9 +128,8 @@ def _by_sentence(read: ReportLabels) -> dict[int, list[Fact]]:
 
 def _said(labeler: Labeler, facts: Sequence[Fact]) -> Values:
     """What a sentence's facts alone would make of the labels."""
-    convention = labeler._convention
-    weights = [weight for fact in facts for weight in convention.weights(fact)]
-    return as_values(convention.labels(weights, incomplete_by_reference=False).values())
+    weights = [weight for fact in facts for weight in labeler.convention.weights(fact)]
+    return as_values(labeler.convention.labels(weights, incomplete_by_reference=False).values())
 
 
 def _shown(text: str, sentence: Sentence) -> str:

@@ -202,6 +202,18 @@ def test_a_chest_under_two_identifiers_is_one_patient(tmp_path: Path) -> None:
     assert set(joined["patient_id"]) & set(several) == {several[0]}
 
 
+def test_a_report_named_by_its_study_is_of_all_scans_of_the_study(tmp_path: Path) -> None:
+    store = make_store(
+        tmp_path / "store",
+        {"patient": "a", "accession": "1", "study": "1.2.3"},
+        {"patient": "a", "accession": "2", "study": "1.2.3"},
+    )
+    labels = write_labels(tmp_path / "labels", "1.2.3 ")
+    joined = cohort(labels, store, out=tmp_path / "cohort", quiet=True)
+    assert list(joined["report_id"]) == ["1.2.3 "] * 2
+    assert joined["scan_id"].nunique() == 2
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
