@@ -1,5 +1,7 @@
 """A bundle: a folder with everything a prediction needs, `bundle.json` and `weights.safetensors`.
 
+`model_card.md` beside them is for people alone.
+
 JSON and plain tensors only: nothing in it can be executed.
 """
 
@@ -21,6 +23,7 @@ from configs.contracts import InputError
 from configs.profile import Profile
 from model.calibration import Calibration
 from model.card import ModelCard
+from model.card_markdown import card_markdown
 from model.ensemble import as_one
 from model.evidence import map_affine
 from model.networks import build_network
@@ -30,7 +33,7 @@ from model.volumes.volume import Affine, HuArray
 
 BUNDLE_FORMAT = 2
 
-_JSON, _WEIGHTS = "bundle.json", "weights.safetensors"
+_JSON, _WEIGHTS, _CARD = "bundle.json", "weights.safetensors", "model_card.md"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,7 +166,7 @@ class _BundleFile(BaseModel):
 
 
 def save(path: Path, bundle: Bundle) -> None:
-    """Write a bundle's two files; bundle.json last, so that it always describes whole weights."""
+    """Write a bundle's files; bundle.json last, so that it always describes whole weights."""
     weights = {
         name: tensor.detach().cpu().contiguous().clone()
         for name, tensor in bundle.network.state_dict().items()
@@ -188,6 +191,7 @@ def save(path: Path, bundle: Bundle) -> None:
         "weights_sha256": files.sha256_of(path / _WEIGHTS),
         "card": bundle.card.model_dump(mode="json"),
     }
+    files.write_text(path / _CARD, card_markdown(bundle))
     files.write_json(path / _JSON, content)
 
 

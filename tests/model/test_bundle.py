@@ -11,7 +11,7 @@ from configs import files
 from configs.contracts import INTENDED_USE, InputError
 from model import bundle as bundles
 from model.bundle import Bundle, Member
-from model.calibration import Calibration, CalibrationState
+from model.calibration import Calibration, CalibrationState, Knot, fit_calibration
 from model.card import ModelCard, SplitCounts
 from model.ensemble import as_one
 from model.evidence import map_affine, peak_lps
@@ -187,3 +187,36 @@ def test_a_scan_of_another_profile_is_refused(saved):
     )
     with pytest.raises(InputError, match="prepared for profile"):
         bundles.load(saved).predict(other)
+
+
+def test_the_card_is_written_for_people_to_read(tmp_path):
+    bundles.save(tmp_path, made())
+    card = (tmp_path / "model_card.md").read_text()
+    assert INTENDED_USE in card
+    assert "Synthetic chests only" in card
+    assert card.count("not validated |") == 2 * len(LABELS)
+
+
+def test_a_curve_and_its_points_survive_a_round_trip(tmp_path):
+    bundle = made()
+    logits = np.random.default_rng(0).normal(0, 2, 600)
+    fitted = replace(
+        fit_calibration(logits, logits > np.random.default_rng(1).normal(0, 1, 600)),
+        knots=(Knot(-1.0, 0.1), Knot(1.0, 0.7)),
+    )
+    assert fitted.sensitive is not None
+    bundles.save(tmp_path, replace(bundle, calibrations=(fitted, *bundle.calibrations[1:])))
+    loaded = bundles.load(tmp_path).calibrations[0]
+    assert loaded == fitted
+    assert np.array_equal(loaded.probability(logits), fitted.probability(logits))
+
+
+def test_a_falling_curve_is_refused(saved):
+    content = json.loads((saved / "bundle.json").read_text())
+    content["labels"][0]["calibration"]["knots"] = [
+        {"logit": 0.0, "probability": 0.6},
+        {"logit": 1.0, "probability": 0.2},
+    ]
+    (saved / "bundle.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match="knots must rise"):
+        bundles.load(saved)
