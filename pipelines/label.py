@@ -119,6 +119,7 @@ def label(
     config["shard_size"] = shard_size
     plan = make_plan(reports, config, convention, configs)
     parts = Parts(out.resolve())
+    parts.refuse_in_the_way(reports.resolve())
     finished = not restart and is_finished(parts, plan)
     if not finished:
         inputs = {"reports": reports} | ({"configs": configs} if configs else {})

@@ -56,6 +56,13 @@ class Parts:
                     self.clear()
                 raise
 
+    def refuse_in_the_way(self, archive: Path) -> None:
+        """Raise InputError where the archive, or a table of the user's, has the name of ours."""
+        own = self.table("reports")
+        if own.is_file() or archive in map(self.table, TABLES):
+            name = own.name if own.is_file() else archive.name
+            raise InputError(f"{self.out}: its {name} is none of label's; choose another --out")
+
     def plan(self) -> dict[str, Any] | None:
         """The plan of the run that was interrupted here, if one was."""
         return files.read_json(self._plan) if self._plan.exists() else None

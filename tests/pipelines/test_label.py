@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from configs import files, tables
@@ -138,6 +139,26 @@ def test_another_plan_is_refused_unless_all_is_to_be_made_anew(tmp_path: Path) -
     assert not (out / "labels.csv").exists(), "an older one is no longer true"
     for row in read(out / "labels.parquet"):
         assert {value for name, value in row.items() if name != "report_id"} <= {0, 1}
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize(
+    ("table", "reports"),
+    [
+        ("reports.parquet", "reports.parquet"),
+        ("reports.parquet/part-0.parquet", "reports.parquet"),
+        ("reports.parquet", "a.csv"),
+    ],
+)
+def test_an_archive_of_a_table_s_name_is_never_written_over(
+    tmp_path: Path, table: str, reports: str, restart: bool
+) -> None:
+    archive(tmp_path / "a.csv", [("1", EFFUSION)])
+    theirs = pa.table({"report_id": ["1"], "report_text": ["Emphysema."]})
+    files.write_table(tmp_path / table, theirs)
+    with pytest.raises(InputError, match=r"reports.parquet is none of label's"):
+        label(tmp_path / reports, out=tmp_path, restart=restart, quiet=True)
+    assert files.read_table(tmp_path / table) == theirs
 
 
 def test_an_overlay_labels_with_the_site_s_own_rules(tmp_path: Path) -> None:
