@@ -27,7 +27,7 @@ Row = dict[str, Any]
 
 # Measured on base-profile volumes (docs/log.md): what is written once is read each epoch.
 _CHUNK = 64
-_BLOCK = (16, 16, 64)
+_BLOCK = (16, 32, 32)
 _LEVEL = 3
 _ROWS_A_PART = 64
 

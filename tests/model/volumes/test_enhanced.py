@@ -9,7 +9,7 @@ from pydicom.uid import generate_uid
 
 from model.volumes import VolumeError, VolumeReason, find_volumes, read_volume
 from tests.model.volumes.dicom_phantom import Plan, make_series, misplaced, plane_hu, save, set_hu
-from tests.model.volumes.test_dicom_valid import assert_exact
+from tests.model.volumes.dicom_variants import assert_exact
 
 highdicom = pytest.importorskip("highdicom", reason="highdicom makes the enhanced objects")
 
