@@ -32,6 +32,7 @@ for verb, help_line in {
     "evaluate": "A bundle against a cohort's labels: discrimination and calibration.",
     "report": "One scan's probabilities with evidence: JSON, HTML, PDF, DICOM.",
     "triage": "Many scans in, a worklist out: most urgent first, with what it cannot see.",
+    "timeline": "One patient over time: scores by the network, changes by the reports.",
 }.items():
     app.command(f"pipelines.{verb}:{verb}", name=verb, help=help_line)
 

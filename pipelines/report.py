@@ -15,6 +15,7 @@ from pipelines.running.run import Run
 from pipelines.sending.delivery import delivery
 
 if TYPE_CHECKING:
+    from model.bundle import Bundle
     from pipelines.rendering.reading import Clock, Reading
 
 _MOST_PRINTED = 8
@@ -29,6 +30,7 @@ def report(
     series: str | None = None,
     report_text: Path | None = None,
     report_id: str | None = None,
+    prior: list[Path] | None = None,
     identified: bool = False,
     send: str | None = None,
     stow: str | None = None,
@@ -59,6 +61,9 @@ def report(
         set against what the network says, and its text stands in the output.
     report_id
         The report's identifier in the archive.
+    prior
+        An earlier scan of the same patient, may be repeated: over_time.json and over_time.html set
+        the scores of all beside each other (docs/timeline.md).
     identified
         Write patient id, accession, date, sex, age and UIDs; without it UIDs are hashed and the
         rest is left out. The form dicom needs it.
@@ -83,9 +88,11 @@ def report(
         "identified": identified,
     }
     inputs = {"scan": scan, "model": model} | ({"text": report_text} if report_text else {})
+    inputs |= {f"prior_{number}": path for number, path in enumerate(prior or (), start=1)}
     with Run("report", out, inputs, config, anonymous=not identified) as run:
         for stale in ("json", "html", "pdf"):  # never another scan's numbers beside a refusal
             (out / f"report.{stale}").unlink(missing_ok=True)
+            (out / f"over_time.{stale}").unlink(missing_ok=True)
         for stale_object in (out / "dicom").glob("*.dcm"):
             stale_object.unlink()
         from pipelines.rendering.reading import Clock, read_scan
@@ -100,6 +107,9 @@ def report(
         )
         _write(reading, wanted, out, clock)
         objects = _write_dicom(reading, scan, out, clock, quiet) if Form.DICOM in wanted else ()
+        if prior and not reading.refused:
+            with clock.stage("prior scans"):
+                _write_over_time([*prior, scan], bundle, model, out, identified=identified)
         lost = destination.deliver(objects, run) if destination and objects else None
         content = reading.content
         run.facts["stage_seconds"] = {name: round(s, 3) for name, s in clock.seconds.items()}
@@ -169,6 +179,15 @@ def _write_dicom(
             return ()
 
 
+def _write_over_time(
+    scans: list[Path], bundle: "Bundle", model: Path, out: Path, *, identified: bool
+) -> None:
+    """The same findings in this scan and the earlier ones."""
+    from pipelines.timeline import over_time, write
+
+    write(over_time(scans, bundle, model, identified=identified), out, "over_time")
+
+
 def _html(reading: "Reading") -> str:
     from pipelines.rendering import html, pictures
 
@@ -211,5 +230,9 @@ def _print(content: ScanReport, out: Path, clock: "Clock | None") -> None:
         for name, seconds in clock.seconds.items():
             results.print(f"{name:<12}{seconds:7.2f} s")
     results.print(content.intended_use)
-    for path in (*sorted(out.glob("report.*")), *sorted(out.glob("dicom/*.dcm"))):
+    for path in (
+        *sorted(out.glob("report.*")),
+        *sorted(out.glob("over_time.*")),
+        *sorted(out.glob("dicom/*.dcm")),
+    ):
         results.print(str(path))

@@ -15,7 +15,8 @@ from pipelines.triaging.worklist import Worklist
 
 def render(worklist: Worklist, *, refresh_seconds: int | None = None) -> str:
     """The page; with `refresh_seconds` a browser loads it again so often (a folder that fills)."""
-    style, script = _resource("worklist.css"), _resource("worklist.js")
+    style = _resource("plain.css", "pipelines.rendering.page") + _resource("worklist.css")
+    script = _resource("worklist.js")
     page = _template().render(
         worklist=worklist,
         notices=wording.notices(worklist),
@@ -31,8 +32,8 @@ def render(worklist: Worklist, *, refresh_seconds: int | None = None) -> str:
     return page.lstrip() + "\n"
 
 
-def _resource(name: str) -> str:
-    return files("pipelines.triaging.page").joinpath(name).read_text(encoding="utf-8")
+def _resource(name: str, package: str = "pipelines.triaging.page") -> str:
+    return files(package).joinpath(name).read_text(encoding="utf-8")
 
 
 @cache

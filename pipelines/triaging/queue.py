@@ -47,12 +47,15 @@ def urgency(scores: Iterable[Scored]) -> float:
 def priority(urgency: float, waited_hours: float, max_wait_hours: float) -> float:
     """Urgency plus what waiting adds: as much as the heaviest finding, at the maximum wait.
 
-    An accumulating priority queue (Kleinrock 1964, Naval Research Logistics Quarterly 11), capped:
-    among scans that all waited too long the urgent ones still come first.
+    An accumulating priority queue (Kleinrock 1964, Naval Research Logistics Quarterly 11). It grows
+    with the square of the wait, so that an hour more matters little at first, and ends there: of
+    scans that all waited too long the urgent ones still come first.
 
     >>> priority(0, 24, 24) > priority(99, 0, 24)
     True
+    >>> priority(0, 6, 24)
+    6.25
     >>> priority(30, 100, 24) > priority(20, 900, 24)
     True
     """
-    return urgency + HIGHEST_WEIGHT * min(1.0, max(0.0, waited_hours) / max_wait_hours)
+    return urgency + HIGHEST_WEIGHT * min(1.0, max(0.0, waited_hours) / max_wait_hours) ** 2

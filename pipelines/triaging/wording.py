@@ -3,6 +3,7 @@
 import csv
 import io
 
+from pipelines.labelled.tables import spreadsheet_cell
 from pipelines.rendering.content import TrainingData, percent
 from pipelines.rendering.finding_wording import counted
 from pipelines.triaging.coverage import Basis
@@ -108,7 +109,7 @@ def as_csv(worklist: Worklist) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in worklist.rows:
-        writer.writerow([_inert(cell) for cell in _cells(row)])
+        writer.writerow([spreadsheet_cell(cell) for cell in _cells(row)])
     return text.getvalue()
 
 
@@ -133,12 +134,3 @@ def _cells(row: Row) -> list[str]:
         "; ".join(remark.meaning for remark in row.notes),
         row.page or "",
     ]
-
-
-def _inert(cell: str) -> str:
-    """No spreadsheet takes it for a formula (OWASP, CSV injection).
-
-    >>> _inert("=1+1"), _inert("-5 HU"), _inert("B70f")
-    ("'=1+1", "'-5 HU", 'B70f')
-    """
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

@@ -1,0 +1,1 @@
+"""The template and style of the timeline's page."""

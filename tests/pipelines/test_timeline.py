@@ -1,0 +1,172 @@
+"""`chestct timeline` and `report --prior`: untrained network, made chests, a made report."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pydicom.dataset import Dataset
+
+from configs import files, tables
+from configs.contracts import INTENDED_USE, Change, InputError
+from pipelines.overtime.content import Timeline, Verdict
+from pipelines.report import report
+from pipelines.timeline import timeline
+from tests.model.volumes.phantom import chest
+from tests.pipelines.test_report import IDENTITIES, model, write_series
+
+__all__ = ["model"]  # the fixture
+
+
+def named(study: int, series: int, date: str, kernel: str) -> Callable[[Dataset], None]:
+    def fill(image: Dataset) -> None:
+        image.StudyInstanceUID = f"1.2.840.{study}"
+        image.SeriesInstanceUID = f"1.2.840.{study}.{series}"
+        image.SOPInstanceUID = f"1.2.840.{study}.{series}.{image.InstanceNumber}"
+        image.file_meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
+        image.AccessionNumber, image.StudyDate = f"CANARY-A{study}", date
+        image.ConvolutionKernel = kernel
+
+    return fill
+
+
+@pytest.fixture(scope="module")
+def patient(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three studies: two kernels, one of these kernels again, and another kernel."""
+    root = tmp_path_factory.mktemp("patient")
+    hu = chest()
+    noisy = hu + np.random.default_rng(0).normal(0, 20, hu.shape)
+    write_series(root / "b", noisy, fill=named(2, 1, "20200310", "B30f"))  # not in order of date
+    write_series(root / "a1", hu, fill=named(1, 1, "20200101", "B30f"))
+    write_series(root / "a2", noisy, fill=named(1, 2, "20200101", "B70f"))
+    write_series(root / "c", hu, fill=named(3, 1, "20210101", "FC52"))
+    return root
+
+
+@pytest.fixture(scope="module")
+def facts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Facts of two reports, and of a stranger's."""
+    texts = {
+        "CANARY-A1": "A nodule of 6 mm in the right upper lobe. No effusion.",
+        "CANARY-A2": "The nodule in the right upper lobe has grown to 9 mm.",
+        "stranger": "A new mass.",
+    }
+    root = tmp_path_factory.mktemp("facts")
+    rows = [
+        _fact("CANARY-A1", texts, "nodule", "right_upper_lobe", None, 6.0),
+        _fact("CANARY-A1", texts, "effusion", None, None, None, existence="absent"),
+        _fact("CANARY-A2", texts, "nodule", "right_upper_lobe", Change.LARGER, 9.0),
+        _fact("stranger", texts, "mass", None, Change.NEW, None),
+    ]
+    files.write_table(root / "facts.parquet", pa.Table.from_pylist(rows, schema=tables.FACTS))
+    files.write_json(root / "run.json", {})
+    lines = "".join(f'{name},"{text}"\n' for name, text in texts.items())
+    files.write_text(root / "reports.csv", f"AccessionNo,report_text\n{lines}")
+    return root
+
+
+def _fact(
+    report: str, texts: dict[str, str], words: str, lobe: str | None, change: Change | None,
+    size_mm: float | None, existence: str = "present",
+) -> dict[str, object]:  # fmt: skip
+    start = texts[report].index(words)
+    return {
+        "report_id": report, "section": "findings", "start": start, "end": start + len(words),
+        "sentence": texts[report][:start].count("."), "text": words,
+        "finding": {"effusion": "pleural_effusion"}.get(words, words), "existence": existence,
+        "temporality": "current", "change": change, "hypothetical": False,
+        "experiencer": "patient", "assessability": "full", "side": "right" if lobe else None,
+        "lobe": lobe, "size_mm": size_mm, "size_below": False,
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def out(patient: Path, facts: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("out")
+    timeline(
+        patient, model=model, out=out, facts=facts, report_texts=facts / "reports.csv", quiet=True
+    )
+    return out
+
+
+def saved(out: Path, name: str = "timeline") -> Timeline:
+    return Timeline.model_validate_json((out / f"{name}.json").read_text())
+
+
+def test_studies_stand_in_order_and_only_like_series_are_compared(out: Path) -> None:
+    made = saved(out)
+    assert [study.day for study in made.studies] == [0, 69, 366]
+    assert [len(study.reconstructions) for study in made.studies] == [2, 1, 1]
+    assert made.repeatability is not None
+    assert made.repeatability.pairs == 1
+    for trace in made.traces:
+        assert trace.noise is not None
+        assert trace.noise >= made.repeatability.logits
+        same, other = trace.changes
+        assert (same.before, same.after) == (1, 2)
+        assert same.verdict in (Verdict.HIGHER, Verdict.LOWER, Verdict.WITHIN_NOISE)
+        assert other.verdict is Verdict.NOT_COMPARABLE
+        assert other.why == ("kernel B30f, then FC52",)
+
+
+def test_words_of_change_come_from_the_texts_and_are_quoted(out: Path) -> None:
+    (track,) = saved(out).tracks
+    assert (track.findings, track.side, track.lobe) == (("nodule",), "right", "right_upper_lobe")
+    assert [(one.study, one.change, one.size_mm) for one in track.said] == [
+        (1, None, 6.0), (2, Change.LARGER, 9.0),
+    ]  # fmt: skip
+    assert track.said[1].quote == "The nodule in the right upper lobe has grown to 9 mm."
+    page = (out / "timeline.html").read_text()
+    assert "has grown to 9 mm." in page
+    assert INTENDED_USE in page
+    assert "right upper lobe</small>" in page
+    assert "stranger" not in page
+    assert "new mass" not in page
+
+
+def test_nobody_is_named_unless_asked(out: Path, patient: Path, model: Path) -> None:
+    everything = b"".join(path.read_bytes() for path in out.rglob("*") if path.is_file())
+    for identity in (*IDENTITIES.values(), "CANARY", "1.2.840.1", "20200101", "2020-01-01"):
+        assert identity.encode() not in everything
+
+
+def test_a_report_with_priors_sets_the_scores_beside_each_other(
+    patient: Path, model: Path, tmp_path: Path
+) -> None:
+    report(
+        patient / "b", model=model, out=tmp_path, form="json", prior=[patient / "c"],
+        identified=True, quiet=True,
+    )  # fmt: skip
+    made = saved(tmp_path, "over_time")
+    dates = [study.reconstructions[0].scan.date for study in made.studies]
+    assert dates == ["20200310", "20210101"]
+    assert made.repeatability is None
+    assert {change.verdict for trace in made.traces for change in trace.changes} == {
+        Verdict.NOT_COMPARABLE
+    }
+    content = json.loads((tmp_path / "report.json").read_text())
+    latest = {f["label"]: f["probability"] for f in content["findings"]}
+    for trace in made.traces:
+        assert trace.probabilities[0] == pytest.approx(latest[trace.label], abs=1e-6)
+
+
+def test_several_patients_or_no_dates_are_refused_in_one_line(model: Path, tmp_path: Path) -> None:
+    thin = np.full((6, 16, 16), -800, np.int16)
+
+    def other(image: Dataset) -> None:
+        named(9, 1, "20200101", "B30f")(image)
+        image.PatientID = "CANARY-OTHER"
+
+    write_series(tmp_path / "two" / "a", thin, fill=named(1, 1, "20200101", "B30f"))
+    write_series(tmp_path / "two" / "b", thin, fill=other)
+    with pytest.raises(InputError, match="holds 2 patients") as refused:
+        timeline(tmp_path / "two", model=model, out=tmp_path / "out", quiet=True)
+    assert "CANARY" not in str(refused.value)
+    for study in (1, 2):
+        write_series(tmp_path / "undated" / f"{study}", thin, fill=named(study, 1, "", "B30f"))
+    with pytest.raises(InputError, match="has no date"):
+        timeline(tmp_path / "undated", model=model, out=tmp_path / "out", quiet=True)
+    with pytest.raises(InputError, match="--facts"):
+        timeline(tmp_path, model=model, out=tmp_path / "o", report_texts=tmp_path, quiet=True)
