@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from configs import files, tables
+from configs import files
 from configs.contracts import PROBABILITY_MEANING, InputError, Split
 from model import bundle as bundles
 from model.bundle import Bundle
@@ -19,6 +20,7 @@ from model.volumes.store import Store
 from pipelines.evaluating import page
 from pipelines.evaluating import protocol as protocols
 from pipelines.evaluating.evaluation import Evaluation, evaluate_judged
+from pipelines.evaluating.held_out import learnt_rows, read_cohort, refuse_learnt
 from pipelines.evaluating.judged import Unit, judge
 from pipelines.evaluating.predictions import PREDICTIONS, predict, write_predictions
 from pipelines.evaluating.protocol import Protocol
@@ -45,6 +47,7 @@ def evaluate(
     truth: Path | None = None,
     against: Path | None = None,
     protocol: Protocol | None = None,
+    trained_on: list[Path] | None = None,
     recalibrate: Path | None = None,
     sensitivity: float = SENSITIVITY,
     resamples: int = 1000,
@@ -76,6 +79,9 @@ def evaluate(
         predictions.parquet of another run on the same scans, or its folder: the difference.
     protocol
         A published test set: published figures beside ours, and whether they may be compared.
+    trained_on
+        The cohort that the bundle was trained with, where it is another one: its patients are
+        refused here. --protocol ct_rate_valid needs it.
     recalibrate
         Folder for a new bundle, with curves and operating points fitted on this cohort's
         validation split: for a site's own scans. The new bundle is then measured.
@@ -92,6 +98,7 @@ def evaluate(
     inputs = {"bundle": bundle, "cohort": cohort, "store": store, "labels": labels}
     inputs |= {"truth": truth} if truth else {}
     inputs |= {"against": against} if against else {}
+    inputs |= {f"trained on {i}": path for i, path in enumerate(trained_on or [], start=1)}
     config: dict[str, Any] = {
         "split": split,
         "protocol": protocol,
@@ -107,7 +114,8 @@ def evaluate(
         part = parts["labels"][split]
         if not len(part):
             raise InputError(f"{cohort}: the {split.value} split is empty")
-        _check_terms(protocol, loaded, cohort)
+        learnt = learnt_rows(loaded, cohort, trained_on or ())
+        _refuse_seen(protocol, learnt, cohort, split)
         if recalibrate is not None:
             fitting = parts["labels"][Split.VALIDATION]
             if not len(fitting):
@@ -120,7 +128,7 @@ def evaluate(
             save_as(recalibrate, loaded)
         logits_nl = predict(loaded, opened, part, quiet=quiet)
         write_predictions(out / PREDICTIONS, loaded, part, logits_nl)
-        attributes = scan_attributes(opened, part)
+        attributes = scan_attributes(opened, part, cohort)
         tested = {name: of_split[split] for name, of_split in parts.items()}
         evaluations = [
             evaluate_judged(
@@ -137,7 +145,7 @@ def evaluate(
             for found in evaluations
             if protocol is not None
         ]
-        cautions = _cautions(loaded, opened, part, split, cohort)
+        cautions = _cautions(loaded, opened, part, split, known=learnt is not None)
         setting = page.Setting(loaded, bundle, split, resamples, cautions)
         write_tables(out, evaluations)
         write_protocol(out, published)
@@ -191,12 +199,16 @@ def _references(
     }
 
 
-def _check_terms(protocol: Protocol | None, bundle: Bundle, cohort: Path) -> None:
-    if protocol is None:
+def _refuse_seen(
+    protocol: Protocol | None, learnt: pd.DataFrame | None, cohort: Path, split: Split
+) -> None:
+    if split is not Split.TEST:
         return
-    table = files.finished_table(cohort, "cohort.parquet")
-    frame = files.read_table(table, tables.COHORT.names).to_pandas()
-    protocols.check_terms(protocol, bundle, cohort, frame)
+    frame = read_cohort(cohort)
+    if learnt is not None:
+        refuse_learnt(learnt, cohort, frame[frame["split"] == Split.TEST])
+    if protocol is not None:
+        protocols.check_terms(protocol, cohort, frame, learnt)
 
 
 def _published(
@@ -220,7 +232,7 @@ def _published(
 
 
 def _cautions(
-    bundle: Bundle, store: Store, part: Part, split: Split, cohort: Path
+    bundle: Bundle, store: Store, part: Part, split: Split, *, known: bool
 ) -> tuple[str, ...]:
     """What a reader must know before any figure."""
     said = []
@@ -237,10 +249,10 @@ def _cautions(
             f"Calibration and operating points were fitted anew on {fitted.scans} validation scans "
             f"of {fitted.patients} patients."
         )
-    if bundle.card.sources.get("cohort") != digest_of([cohort]):
+    if not known:
         said.append(
-            "The cohort's table is not the one that the bundle was trained with: that none of "
-            "these patients was trained on was not checked."
+            "The bundle was trained with another cohort's table: that none of these patients was "
+            "trained on was not checked (--trained-on does)."
         )
     return tuple(said)
 

@@ -17,7 +17,6 @@ from model.bundle import Bundle
 from model.data import Part
 from model.metrics import Metrics
 from pipelines.evaluating.judged import Judged, Unit
-from pipelines.training.teaching import digest_of
 
 
 class Protocol(StrEnum):
@@ -106,34 +105,37 @@ def load_protocol(name: Protocol) -> Terms:
     return load_yaml(path, dict[Protocol, Terms])[name]
 
 
-def check_terms(name: Protocol, bundle: Bundle, cohort: Path, frame: pd.DataFrame) -> None:
+def check_terms(
+    name: Protocol, cohort: Path, frame: pd.DataFrame, learnt: pd.DataFrame | None
+) -> None:
     """Refuse a figure that would not be of the published test set, or not of held-out scans.
 
-    `frame` is the cohort's table. Test scans must be the published ones and no other split may
-    hold one of them. On CT-RATE the cohort must be the one that the bundle learnt from: early
-    stopping, calibration and thresholds then used scans held out of the published training set.
+    `frame` is the cohort's table, `learnt` the rows that the bundle learnt from or was chosen and
+    calibrated on. On CT-RATE these must be known and hold none of the published test set; no
+    network of ours has seen RAD-ChestCT unless its labels say so.
     """
     terms = load_protocol(name)
-    published = frame["report_id"].astype(str).str.fullmatch(terms.reports)
-    tested = frame["split"] == Split.TEST
-    if not published[tested].all():
+    tested = frame[frame["split"] == Split.TEST]
+    other = ~tested["report_id"].astype(str).str.fullmatch(terms.reports)
+    if other.any():
         raise InputError(
-            f"{cohort}: {int((~published[tested]).sum())} volumes of the test split are not of "
+            f"{cohort}: {int(other.sum())} volumes of the test split are not of "
             f"{terms.test_set}; --protocol {name} measures on that set alone"
         )
     if name is Protocol.RAD_PUBLIC:
         return
-    if (published & ~tested).any():
+    if learnt is None:
         raise InputError(
-            f"{cohort}: {int((published & ~tested).sum())} volumes of {terms.test_set} stand in "
-            "train or validation; hold the published test set out of both, and train again"
+            f"--protocol {name}: cannot tell what the bundle learnt from, so neither whether "
+            f"{terms.test_set} was held out of training, early stopping and calibration; name the "
+            "cohort that train used with --trained-on"
         )
-    learnt = {v for k, v in bundle.card.sources.items() if k.endswith("cohort")}
-    if learnt != {digest_of([cohort])}:
+    seen = learnt["report_id"].astype(str).str.fullmatch(terms.reports)
+    if seen.any():
         raise InputError(
-            f"{cohort}: is not the cohort that the bundle learnt from, so it cannot be told "
-            f"whether {terms.test_set} was held out of training, early stopping and calibration; "
-            "give the cohort that train used"
+            f"--protocol {name}: the bundle learnt from, or was chosen or calibrated on, "
+            f"{int(seen.sum())} volumes of {terms.test_set}; hold the published test set out of "
+            "train and validation, and train again"
         )
 
 

@@ -1,10 +1,12 @@
 """The same measures for parts of the scans: by person, by machine, by how the scan was made."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from configs import files
 from configs.contracts import Estimate
 from model.data import Part
 from model.metrics import LabelMetrics
@@ -64,8 +66,8 @@ def _group(attribute: str, value: str, part: Judged, resamples: int, seed: int) 
     )
 
 
-def scan_attributes(store: Store, part: Part) -> pd.DataFrame:
-    """By scan, as words: sex, age, vendor, kernel, slice thickness, contrast.
+def scan_attributes(store: Store, part: Part, cohort: Path) -> pd.DataFrame:
+    """By scan, as words: sex, age, vendor, kernel, slice thickness, contrast, and site if known.
 
     A scan whose reconstructions differ in one is `several` there.
     """
@@ -80,8 +82,20 @@ def scan_attributes(store: Store, part: Part) -> pd.DataFrame:
             "contrast": [_contrast(c) for c in manifest["contrast"]],
         }
     )
+    sites = _sites(cohort)
+    if sites is not None:
+        of_volume["site"] = sites.loc[part.volume_ids]
     of_volume = of_volume.astype("object").where(of_volume.notna() & (of_volume != ""), UNKNOWN)
     return of_volume.groupby(np.asarray(part.scan_ids)).agg(_common)
+
+
+def _sites(cohort: Path) -> "pd.Series[str] | None":
+    """By volume; None for a cohort that does not tell."""
+    table = files.read_table(files.finished_table(cohort, "cohort.parquet"))
+    if "site" not in table.column_names:
+        return None
+    frame = table.select(["volume_id", "site"]).to_pandas()
+    return frame.set_index("volume_id")["site"]
 
 
 def _common(values: "pd.Series[str]") -> str:

@@ -152,8 +152,9 @@ def test_the_published_table_has_rows_by_scan_and_volume(archive, tmp_path):
     write_cohort(tmp_path / "cohort", frame.assign(report_id=names))
     arguments = {"labels": tmp_path / "labels", "cohort": tmp_path / "cohort"}
     arguments |= {"protocol": Protocol.CT_RATE_VALID, "truth": tmp_path / "labels"}
-    with pytest.raises(InputError, match="not the cohort that the bundle learnt from"):
+    with pytest.raises(InputError, match="name the cohort that train used"):
         evaluate_on(archive, tmp_path / "out", **arguments)
+    # The same archive under CT-RATE's names: the bundle is told that it learnt from this cohort.
     bundle = bundles.load(archive / "bundle")
     card = bundle.card.model_copy(update={"sources": {"cohort": digest_of([tmp_path / "cohort"])}})
     bundles.save(tmp_path / "bundle", replace(bundle, card=card))

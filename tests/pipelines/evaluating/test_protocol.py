@@ -7,6 +7,7 @@ import pytest
 
 from configs.contracts import InputError
 from configs.convention import load_convention
+from pipelines.evaluating.held_out import learnt_rows, read_cohort, refuse_learnt
 from pipelines.evaluating.protocol import Comparable, Protocol, check_terms, load_protocol
 from pipelines.evaluating.reference import read_reference
 from pipelines.training.teaching import digest_of
@@ -31,48 +32,68 @@ def bundle_of(cohort: Path):
     return replace(bundle, card=bundle.card.model_copy(update={"sources": sources}))
 
 
-def test_the_published_set_held_out_of_this_very_training_is_accepted(tmp_path):
-    frame = cohort_of(
-        tmp_path, ("train_1_a", "train"), ("train_2_a", "validation"), ("valid_1_a", "test")
-    )
-    check_terms(Protocol.CT_RATE_VALID, bundle_of(tmp_path), tmp_path, frame)
+def check(bundle, cohort: Path, *, trained_on: tuple[Path, ...] = ()) -> None:
+    frame = read_cohort(cohort)
+    check_terms(Protocol.CT_RATE_VALID, cohort, frame, learnt_rows(bundle, cohort, trained_on))
+
+
+def test_the_published_set_held_out_is_accepted_in_one_cohort_or_in_two(tmp_path):
+    taught = [("train_1_a", "train"), ("train_2_a", "validation")]
+    cohort_of(tmp_path / "both", *taught, ("valid_1_a", "test"))
+    check(bundle_of(tmp_path / "both"), tmp_path / "both")
+    cohort_of(tmp_path / "a", *taught)
+    cohort_of(tmp_path / "b", ("valid_1_a", "test"))
+    check(bundle_of(tmp_path / "a"), tmp_path / "b", trained_on=(tmp_path / "a",))
 
 
 def test_choosing_on_the_published_set_is_refused(tmp_path):
-    frame = cohort_of(
-        tmp_path, ("train_1_a", "train"), ("valid_2_a", "validation"), ("valid_1_a", "test")
-    )
-    with pytest.raises(InputError, match="hold the published test set out"):
-        check_terms(Protocol.CT_RATE_VALID, bundle_of(tmp_path), tmp_path, frame)
+    cohort_of(tmp_path, ("train_1_a", "train"), ("valid_2_a", "validation"), ("valid_1_a", "test"))
+    with pytest.raises(InputError, match="calibrated on, 1 volumes of CT-RATE valid"):
+        check(bundle_of(tmp_path), tmp_path)
 
 
 def test_testing_on_other_scans_is_refused(tmp_path):
-    frame = cohort_of(
-        tmp_path, ("train_1_a", "train"), ("train_2_a", "test"), ("valid_1_a", "test")
-    )
+    cohort_of(tmp_path, ("train_1_a", "train"), ("train_2_a", "test"), ("valid_1_a", "test"))
     with pytest.raises(InputError, match="1 volumes of the test split are not of CT-RATE valid"):
-        check_terms(Protocol.CT_RATE_VALID, bundle_of(tmp_path), tmp_path, frame)
+        check(bundle_of(tmp_path), tmp_path)
 
 
-def test_another_cohort_than_the_bundle_learnt_from_is_refused(tmp_path):
-    frame = cohort_of(tmp_path / "a", ("train_1_a", "train"), ("valid_1_a", "test"))
-    cohort_of(tmp_path / "b", ("valid_1_a", "train"))
-    with pytest.raises(InputError, match="not the cohort that the bundle learnt from"):
-        check_terms(Protocol.CT_RATE_VALID, bundle_of(tmp_path / "b"), tmp_path / "a", frame)
+def test_what_a_bundle_learnt_from_must_be_known(tmp_path):
+    cohort_of(tmp_path / "a", ("valid_1_a", "test"))
+    cohort_of(tmp_path / "b", ("train_1_a", "train"))
+    cohort_of(tmp_path / "c", ("train_2_a", "train"))
+    with pytest.raises(InputError, match="name the cohort that train used"):
+        check(bundle_of(tmp_path / "b"), tmp_path / "a")
+    with pytest.raises(InputError, match="not a cohort that the bundle learnt from"):
+        check(bundle_of(tmp_path / "b"), tmp_path / "a", trained_on=(tmp_path / "c",))
+    with pytest.raises(InputError, match="name the cohort that train used"):
+        check(made(), tmp_path / "a")  # an older bundle, whose card has no digests
 
 
-def test_recalibration_on_other_scans_is_refused(tmp_path):
-    frame = cohort_of(tmp_path, ("train_1_a", "train"), ("valid_1_a", "test"))
+def test_recalibration_on_unknown_scans_is_refused(tmp_path):
+    cohort_of(tmp_path, ("train_1_a", "train"), ("valid_1_a", "test"))
     bundle = bundle_of(tmp_path)
     sources = bundle.card.sources | {"recalibration cohort": "0" * 16}
     bundle = replace(bundle, card=bundle.card.model_copy(update={"sources": sources}))
-    with pytest.raises(InputError, match="not the cohort"):
-        check_terms(Protocol.CT_RATE_VALID, bundle, tmp_path, frame)
+    with pytest.raises(InputError, match="name the cohort that train used"):
+        check(bundle, tmp_path)
+
+
+def test_a_patient_that_was_learnt_from_is_refused(tmp_path):
+    learnt = cohort_of(tmp_path / "a", ("r1", "train"), ("r2", "test"))
+    tested = cohort_of(tmp_path / "b", ("r3", "test"), ("r1", "test"))
+    rows = learnt_rows(bundle_of(tmp_path / "a"), tmp_path / "b", (tmp_path / "a",))
+    assert list(rows["report_id"]) == ["r1"]
+    with pytest.raises(InputError, match="learnt from 1 reports"):
+        refuse_learnt(rows, tmp_path / "b", tested)
+    with pytest.raises(InputError, match="learnt from 1 patients"):
+        refuse_learnt(rows, tmp_path / "b", tested[:1])  # patient0 under another report
+    assert len(learnt) == 2
 
 
 def test_rad_chestct_may_be_another_cohort(tmp_path):
     frame = cohort_of(tmp_path, ("trn00001", "test"), ("tst00002", "test"))
-    check_terms(Protocol.RAD_PUBLIC, made(), tmp_path, frame)
+    check_terms(Protocol.RAD_PUBLIC, tmp_path, frame, None)
 
 
 def test_the_mapping_is_the_documented_one():
