@@ -14,7 +14,7 @@ from labeler.conventions import CompiledConvention, Weight
 from labeler.fact import Fact, ReportLabels
 from labeler.judgeable import Judgeable
 from labeler.locations import LabelLocation, label_locations
-from labeler.segment import EVIDENCE_SECTIONS, FINDINGS, IMPRESSION, Segmenter
+from labeler.segment import ADDENDUM, EVIDENCE_SECTIONS, Segmenter
 from labeler.sentence import SentenceFacts, SentenceReader
 
 _CACHED_SENTENCES = 50_000
@@ -22,7 +22,6 @@ _CACHED_REPORTS = 2_000  # archives hold a report once per reconstruction
 _Key = tuple[str, str, str, str | None]
 _Place = tuple[str, str, str | None]
 """A section, a finding, and where in the body."""
-_OTHER_SECTION = {FINDINGS: IMPRESSION, IMPRESSION: FINDINGS}
 
 
 class _Read:
@@ -117,7 +116,11 @@ class Labeler:
         denied: set[_Place] = set()
         place: str | None = None
         by_reference = no_contrast = limited = False
+        before = ""
         for number, (start, end, section, topic) in enumerate(self._segmenter.sentences(text)):
+            if section == ADDENDUM != before:
+                place = None  # written on another day, about whatever was forgotten
+            before = section
             read = self._read(text[start:end], section, topic, place)
             place = read.place or place
             by_reference = by_reference or read.by_reference
@@ -194,12 +197,8 @@ def _place(fact: Fact) -> _Place:
 def _contradictions(
     facts: list[Fact], affirmed: set[_Place], denied: set[_Place]
 ) -> tuple[str, ...]:
-    """Findings that one section only affirms and the other only denies, at the same place."""
-    opposed = {
-        (finding, place)
-        for section, finding, place in affirmed
-        if (_OTHER_SECTION[section], finding, place) in denied
-    }
+    """Findings that one section only affirms and another only denies, at the same place."""
+    opposed = {place[1:] for place in affirmed} & {place[1:] for place in denied}
     if not opposed:
         return ()
     stated = (fact for fact in facts if _is_statement(fact))

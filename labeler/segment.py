@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from configs.cue import CuePack
 
-FINDINGS, IMPRESSION = "findings", "impression"
-EVIDENCE_SECTIONS = frozenset({FINDINGS, IMPRESSION})
+FINDINGS, IMPRESSION, ADDENDUM = "findings", "impression", "addendum"
+EVIDENCE_SECTIONS = frozenset({FINDINGS, IMPRESSION, ADDENDUM})
 """What these sections say is evidence; history, technique or recommendation is not."""
 
 _LONGEST_SENTENCE = 600

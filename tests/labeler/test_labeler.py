@@ -251,3 +251,17 @@ def test_labels_returned_are_the_callers_own(labeler: Labeler) -> None:
     text = "Emphysema in both lungs."
     labeler.label(text).labels["Emphysema"] = None
     assert labeler.label(text).labels["Emphysema"] == 1
+
+
+@pytest.mark.parametrize("head", ["ADDENDUM:", "Addendum #1:", "*** ADDENDA:"])
+def test_an_addendum_is_evidence_and_begins_anew(labeler: Labeler, head: str) -> None:
+    first = "FINDINGS: Stone in the left kidney.\nRECOMMENDATION:\nFollow up in 6 months."
+    report = labeler.label(f"{first}\n\n{head} There is a 5 mm nodule.")
+    nodule = report.facts[-1]
+    assert (nodule.section, nodule.finding, nodule.anatomy) == ("addendum", "nodule", "lung")
+    assert report.labels["Lung nodule"] == 1
+
+
+def test_an_addendum_may_contradict_the_report(labeler: Labeler) -> None:
+    report = labeler.label("FINDINGS: No pleural effusion.\nADDENDUM: There is a pleural effusion.")
+    assert report.contradictions == ("pleural_effusion",)
