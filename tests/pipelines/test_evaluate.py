@@ -7,6 +7,7 @@ import pytest
 
 from configs import files, tables
 from configs.contracts import InputError, Split
+from configs.convention import load_convention
 from model import bundle as bundles
 from model.card_markdown import card_markdown
 from model.metrics import MEASURES
@@ -30,7 +31,7 @@ def evaluate_on(archive, out, **changes):
         "cohort": archive / "cohort",
         "store": archive / "store",
         "labels": archive / "labels",
-        "resamples": 100,
+        "resamples": 40,
         "quiet": True,
     }
     return evaluate(archive / "bundle", out=out, **{**arguments, **changes})
@@ -167,6 +168,28 @@ def test_the_published_table_has_rows_by_scan_and_volume(archive, tmp_path):
     assert (own["comparable"] == "no").all()
     assert own["note"].str.contains("40 of 3039 volumes; 3 of 18 labels").all()
     assert "VLM3D hidden test" in (tmp_path / "out" / "evaluation.html").read_text()
+
+
+def test_labels_of_rad_chestct_are_mapped(archive, tmp_path):
+    frame = cohort_of(archive)
+    frame["report_id"] = "trn" + frame["report_id"].str[6:]
+    write_cohort(tmp_path / "cohort", frame[frame["split"] == "test"])
+    own = files.read_table(archive / "labels" / "labels.parquet").to_pandas()
+    rad = pd.DataFrame({"report_id": "trn" + own["report_id"].str[6:]})
+    rad[list(load_convention("rad_chestct").labels)] = 0
+    rad["pleural_effusion"], rad["cardiomegaly"] = own[NAMES[0]], own[NAMES[2]]
+    rad["groundglass"] = own[NAMES[1]].where(own.index % 2 > 0, 0)
+    rad["opacity"] = own[NAMES[1]].where(own.index % 2 == 0, 0)
+    write_labels(tmp_path / "labels", rad)
+    arguments = {"labels": tmp_path / "labels", "cohort": tmp_path / "cohort"}
+    mapped = evaluate_on(archive, tmp_path / "a", protocol=Protocol.RAD_PUBLIC, **arguments)
+    direct = evaluate_on(archive, tmp_path / "b")
+    assert mapped["labels"].macro["auroc"] == direct["labels"].macro["auroc"]
+    own_rows = pd.read_csv(tmp_path / "a" / "protocol.csv")[:2]
+    assert own_rows["note"].str.contains("3 of 16 labels").all()
+    assert own_rows["note"].str.contains("mapped by our own table").all()
+    with pytest.raises(InputError, match="are not of RAD-ChestCT public"):
+        evaluate_on(archive, tmp_path / "c", protocol=Protocol.RAD_PUBLIC)
 
 
 def test_what_cannot_be_measured_is_refused(archive, tmp_path):
