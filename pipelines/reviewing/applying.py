@@ -10,6 +10,7 @@ import pyarrow as pa
 from configs import tables
 from configs.contracts import InputError, RecordReason, Stage
 from configs.files import write_json, write_table, write_text
+from pipelines.labelled.tables import write_csv
 from pipelines.reviewing.answers import ReportGold, report_gold, sentence_gold
 from pipelines.reviewing.audit import Audit, audit
 from pipelines.reviewing.audit_table import as_json
@@ -18,7 +19,7 @@ from pipelines.reviewing.made import MadeWorksheet
 from pipelines.reviewing.sheet import ADJUDICATION, READERS, SENTENCES, Item, Kind, Sheet
 from pipelines.running.run import Run
 
-GOLD = "gold.parquet"
+GOLD, SENTENCE_TABLE = "gold.parquet", "sentences.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ def apply_sentences(run: Run, made: MadeWorksheet, files: Mapping[str, list[Deci
     )
     words = {"report_id": list(gold.rows), "report_text": [texts[item] for item in gold.rows]}
     columns = pa.schema([(name, pa.string()) for name in words])
-    write_table(run.out / "sentences.parquet", pa.table(words, schema=columns))
+    write_table(run.out / SENTENCE_TABLE, pa.table(words, schema=columns))
+    write_csv(run.out / SENTENCE_TABLE, run.out / "sentences.csv")
     rows = [
         {"report_id": item, **dict(zip(made.labels, row, strict=True))}
         for item, row in gold.rows.items()

@@ -114,7 +114,7 @@ class Doubts:
             chance = float(sentence.probability_l[label])
             present = self._present(sentence, label)
             said = self._said(sentence, label)
-            told = f"{name}: the rules read {said}, the network gives {100 * chance:.0f} %."
+            told = f"{name}: the rules read {said}, the network gives {_percent(chance)}."
             yield Question(Doubt.NEURAL, 1 - chance if present else chance, (name,), told)
 
     def _of_rules(self, sentence: Sentence) -> Iterable[Question]:
@@ -160,3 +160,9 @@ def asked_labels(asked: Asked, proposal: Sequence[str]) -> tuple[str, ...]:
     """The labels to show: those in doubt by their order, then all others that the rules read."""
     doubted = [label for question in asked.questions for label in question.labels]
     return tuple(dict.fromkeys([*doubted, *proposal]))
+
+
+def _percent(chance: float) -> str:
+    return (
+        f"{100 * chance:.0f} %" if 0.01 <= chance <= 0.99 else "<1 %" if chance < 0.5 else ">99 %"
+    )

@@ -41,7 +41,7 @@ function row(item, label, number) {
   set.dataset.value = String(rows.get(label));
   const legend = element("legend", label);
   if (number <= 9) legend.prepend(element("kbd", String(number)), " ");
-  const readers = item.readers[label];
+  const readers = Object.hasOwn(item.readers, label) ? item.readers[label] : null;
   if (readers) legend.append(element("small", `one reader: ${told(readers[0])}, the other: ${told(readers[1])}`));
   set.append(legend);
   for (const [value, name] of CHOICES) {
@@ -177,9 +177,10 @@ function saveCsv() {
     return `"${safe.replaceAll('"', '""')}"`;
   };
   const lines = [["worksheet", "sheet", "reader", "id", "verdict", "text", ...sheet.labels]];
-  for (const { id, verdict, labels } of decisions) {
+  for (const { id, verdict } of decisions) {
     const words = byId.get(id).pieces.map(([piece]) => piece).join("");
-    lines.push([worksheet, name, reader, id, verdict, words, ...sheet.labels.map((label) => labels[label])]);
+    const { labels } = decided.get(id);
+    lines.push([worksheet, name, reader, id, verdict, words, ...sheet.labels.map((label) => labels.get(label))]);
   }
   download("\ufeff" + lines.map((line) => line.map(cell).join(",")).join("\r\n") + "\r\n", "text/csv", "csv");
 }
@@ -194,6 +195,7 @@ async function open(file) {
 $("name").textContent = sheet.name;
 $("about").textContent = sheet.about;
 $("names").replaceChildren(...sheet.labels.map((label) => Object.assign(document.createElement("option"), { value: label })));
+document.querySelector(".add").hidden = sheet.kind === "adjudication";
 document.body.classList.toggle("long", sheet.kind !== "sentences");
 $("accept").addEventListener("click", () => decide("judged"));
 $("unsure").addEventListener("click", () => decide("unsure"));
@@ -202,7 +204,10 @@ $("next").addEventListener("click", () => go(1));
 $("save-json").addEventListener("click", saveJson);
 $("save-csv").addEventListener("click", saveCsv);
 $("open").addEventListener("click", () => $("file").click());
-$("file").addEventListener("change", () => open($("file").files[0]));
+$("file").addEventListener("change", async () => {
+  await open($("file").files[0]);
+  $("file").value = ""; // so that the same file can be opened again
+});
 $("reader").addEventListener("change", remember);
 
 document.addEventListener("keydown", (event) => {
@@ -216,7 +221,7 @@ document.addEventListener("keydown", (event) => {
   else if (event.key === "j") go(1);
   else if (event.key === "k") go(-1);
   else if (event.key === "s") saveJson();
-  else if (event.key === "/") $("find").focus();
+  else if (event.key === "/" && sheet.kind !== "adjudication") $("find").focus();
   else if (/^[1-9]$/.test(event.key)) change(Number(event.key));
   else return;
   event.preventDefault();
