@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,13 @@ import pytest
 from pydicom.dataset import Dataset
 
 from configs import files
-from configs.contracts import INTENDED_USE, InputError
+from configs.contracts import INTENDED_USE, InputError, Stage
+from configs.profile import load_profile
 from configs.triage_policy import load_triage_policy
+from model.volumes import Candidate, Refused, VolumeError, assess, find_volumes
+from model.volumes.preprocess import preprocess
+from model.volumes.store import Store, VolumeIds
+from pipelines.running.run import Rejected, rejected_table
 from pipelines.triage import triage
 from pipelines.triaging.worklist import NO_FLAG_MEANING, Standing, Worklist
 from tests.model.volumes.phantom import chest
@@ -122,9 +128,10 @@ def test_a_second_run_reads_nothing_again_and_another_policy_ranks_anew(
     own.write_text(
         "sensitivity: 0.9\nmax_wait_hours: 1\nurgent_weight: 50\nfindings: {nodule: 60}\n"
     )
-    before = saved(out)
-    again = triage(archive, model=model, out=out, reports=True, policy=str(own), quiet=True)
-    assert json.loads((out / "run.json").read_text())["counts"]["kept"] == 3
+    before, copy = saved(out), tmp_path / "copy"
+    shutil.copytree(out, copy)
+    again = triage(archive, model=model, out=copy, reports=True, policy=str(own), quiet=True)
+    assert json.loads((copy / "run.json").read_text())["counts"]["kept"] == 3
     assert [row.scan for row in again.rows] == [row.scan for row in before.rows]
     assert again.cannot_see.startswith("This model has a label for every urgent finding")
     assert [watched.name for watched in again.watched] == ["Lung nodule"]
@@ -144,6 +151,38 @@ def test_a_folder_that_fills_is_read_until_it_is_interrupted(
     assert [row.standing for row in watched.rows] == [Standing.RANKED]
     assert (tmp_path / "run.json").exists()
     assert 'http-equiv="refresh"' in (tmp_path / "worklist.html").read_text()
+
+
+def _prepare(archive: Path, path: Path) -> None:
+    """A store as `prepare` leaves it: what is in scope, and rows of what is not."""
+    with Store.create(path, load_profile("tiny")) as store:
+        rejected = []
+        for number, item in enumerate(find_volumes(archive)):
+            try:
+                volume = item.read() if isinstance(item, Candidate) else None
+            except VolumeError:
+                volume = None
+            if volume is None or not assess(volume).in_scope:
+                reason = item.reason if isinstance(item, Refused) else "NO_LUNGS"
+                rejected.append(Rejected(f"r{number}", Stage.PREPARE, reason, "why"))
+                continue
+            ids = VolumeIds(f"v{number}", f"s{number}", f"s{number}", "p")
+            store.add(preprocess(volume, store.profile), ids)
+    files.write_table(path / "rejected.parquet", rejected_table(rejected))
+
+
+def test_a_store_gives_the_same_numbers_and_keeps_what_prepare_refused(
+    out: Path, archive: Path, model: Path, tmp_path: Path
+) -> None:
+    _prepare(archive, tmp_path / "store")
+    made = triage(tmp_path / "store", model=model, out=tmp_path / "out", quiet=True)
+    assert [row.standing for row in made.rows] == [row.standing for row in saved(out).rows]
+    assert {row.reasons[0].code for row in made.having(Standing.NOT_READ)} >= {"GAP"}
+    alike = [row.urgency for row in saved(out).having(Standing.RANKED)]
+    assert [row.urgency for row in made.having(Standing.RANKED)] == pytest.approx(alike, abs=1e-3)
+    assert all(row.overdue for row in made.having(Standing.RANKED))  # by the date of the study
+    with pytest.raises(InputError, match="a store holds pseudonyms only"):
+        triage(tmp_path / "store", model=model, out=tmp_path / "o", identified=True, quiet=True)
 
 
 def test_what_cannot_be_done_is_said_in_one_line(
