@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 Floats = NDArray[np.float64]
 
@@ -36,6 +35,8 @@ class OperatingPoint:
         >>> round(OperatingPoint(0.1, 57, 40, 3, 100).sensitivity_low, 3)
         0.876
         """
+        from scipy.stats import binomtest
+
         positives = self.true_positives + self.false_negatives
         found = binomtest(self.true_positives, positives, alternative="greater")
         return float(found.proportion_ci(0.95, method="exact").low)

@@ -23,7 +23,7 @@ from pipelines.evaluating.evaluation import Evaluation
 from pipelines.evaluating.protocol import Table
 from pipelines.evaluating.subgroups import MIN_POSITIVES, Group
 from pipelines.evaluating.tables import named_points
-from pipelines.evaluating.terminal import said
+from pipelines.evaluating.wording import figure, said
 from pipelines.rendering.markup import environment
 
 _MEASURES = {
@@ -176,7 +176,7 @@ def _estimate(estimate: Estimate | None, digits: int = 2) -> str:
     '0.812 (0.750 to 0.860)'
     """
     if estimate is None or not math.isfinite(estimate.value):
-        return "–"  # noqa: RUF001
+        return "-"
     value = f"{estimate.value:.{digits}f}"
     if not math.isfinite(estimate.low):
         return value
@@ -191,10 +191,6 @@ def _interval(estimate: Estimate, digits: int = 2) -> str:
     return f"{estimate.low:.{digits}f}{between}{estimate.high:.{digits}f}"
 
 
-def _figure(value: float, digits: int = 2) -> str:
-    return f"{value:.{digits}f}" if math.isfinite(value) else "–"  # noqa: RUF001
-
-
 def _resource(name: str) -> str:
     return files("pipelines.evaluating").joinpath(name).read_text(encoding="utf-8")
 
@@ -202,6 +198,6 @@ def _resource(name: str) -> str:
 @cache
 def _template() -> jinja2.Template:
     made = environment()
-    made.filters |= {"estimate": _estimate, "interval": _interval, "figure": _figure}
+    made.filters |= {"estimate": _estimate, "interval": _interval, "figure": figure}
     made.trim_blocks = made.lstrip_blocks = True
     return made.from_string(_resource("page.html.j2"))

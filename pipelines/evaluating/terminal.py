@@ -1,18 +1,32 @@
 """The figures that matter most, as tables in the terminal."""
 
 import math
+from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from configs.contracts import Estimate
+from configs.contracts import PROBABILITY_MEANING, Estimate
 from model.bundle import Bundle
-from pipelines.evaluating.comparison import Comparison
 from pipelines.evaluating.evaluation import Evaluation
+from pipelines.evaluating.wording import figure, said
+from pipelines.evaluating.work import PAGE, Findings
 from pipelines.running.progress import results
 
 _WIDTH = 100
 _AT_THRESHOLD = ("f1", "sensitivity", "specificity", "ppv")
+
+
+def print_findings(findings: Findings, out: Path, new_bundle: Path | None) -> None:
+    """A table a reference, what must be known beside the figures, and where the rest stands."""
+    for found in findings.evaluations:
+        print_evaluation(found, findings.bundle)
+    for caution in findings.cautions:
+        results.print(caution)
+    results.print(PROBABILITY_MEANING)
+    if new_bundle is not None:
+        results.print(f"New bundle: {new_bundle}")
+    results.print(f"Curves, operating points, groups: {out / PAGE}")
 
 
 def print_evaluation(evaluation: Evaluation, bundle: Bundle) -> None:
@@ -40,7 +54,7 @@ def print_evaluation(evaluation: Evaluation, bundle: Bundle) -> None:
     brier, ece, slope = (metrics.macro[name].value for name in ("brier", "ece", "slope"))
     results.print(
         f"Brier score {brier:.3f}, expected calibration error {ece:.3f}, calibration slope "
-        f"{shown(slope, 2)} (macro)"
+        f"{figure(slope, 2)} (macro)"
     )
     if metrics.undefined:
         names = ", ".join(label.partition(":")[2] for label in metrics.undefined)
@@ -49,23 +63,8 @@ def print_evaluation(evaluation: Evaluation, bundle: Bundle) -> None:
         results.print(said(evaluation.comparison))
 
 
-def said(comparison: Comparison) -> str:
-    """The comparison with another run in one sentence."""
-    macro = comparison.macro
-    left_out = f"; {comparison.missing} scans that it lacks are left out"
-    return (
-        f"Against the other run, {comparison.scans} scans: macro AUROC {macro.value:+.3f} "
-        f"({macro.low:+.3f} to {macro.high:+.3f}, paired){left_out if comparison.missing else ''}"
-    )
-
-
 def _cells(estimates: dict[str, Estimate]) -> list[str]:
     area = estimates["auroc"]
     interval = f" ({area.low:.2f}-{area.high:.2f})" if math.isfinite(area.low) else ""
     others = ("ap", *_AT_THRESHOLD)
-    return [shown(area.value, 3) + interval, *(shown(estimates[n].value, 2) for n in others)]
-
-
-def shown(value: float, digits: int) -> str:
-    """A figure, or a dash where it is not defined."""
-    return f"{value:.{digits}f}" if math.isfinite(value) else "-"
+    return [figure(area.value, 3) + interval, *(figure(estimates[n].value, 2) for n in others)]
