@@ -19,7 +19,7 @@ test: $(VENV)/.installed-dev ## ruff, mypy --strict, import rules, pytest
 	$(BIN)/mypy
 	$(BIN)/pytest -m "not external" -n 2
 
-test-external: $(VENV)/.installed-dev ## Tests that need chromium or dciodvfy
+test-external: $(VENV)/.installed-dev ## Tests that need chromium, dciodvfy or Orthanc
 	$(BIN)/pytest -m external
 
 fuzz: $(VENV)/.installed-dev ## 24,000 damaged files against every reader, about ten minutes
