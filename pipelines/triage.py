@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipelines.triaging.board import Board, Settings
     from pipelines.triaging.readers import Readers
 
-_MOST_PRINTED = 10
+_MOST_PRINTED = 6  # of each standing
 _MOST_FLAGS = 2
 _REWRITE_SECONDS = 20.0
 _PAGE_REFRESH_SECONDS = 30
@@ -204,7 +204,8 @@ def _print(worklist: Worklist, out: Path) -> None:
     table = Table(box=None, pad_edge=False)
     for heading in ("rank", "priority", "waiting", "flags"):
         table.add_column(heading, justify="left" if heading == "flags" else "right")
-    for row in worklist.rows[:_MOST_PRINTED]:
+    first = [worklist.having(standing)[:_MOST_PRINTED] for standing in Standing]
+    for row in (row for rows in first for row in rows):
         shown = "" if row.priority is None else f"{row.priority:.0f}"
         standing = "" if row.priority is not None else f"{wording.STANDINGS[row.standing]}, "
         table.add_row(

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 from pathlib import Path
 
@@ -71,6 +72,11 @@ def test_the_table_survives_hostile_cells() -> None:
     for found in rows:
         for cell in found.values():
             assert not cell.startswith(("=", "+", "-", "@"))
+
+
+def test_the_published_schema_is_the_models() -> None:
+    published = Path(__file__).parents[3] / "docs" / "worklist.schema.json"
+    assert json.loads(published.read_text()) == Worklist.model_json_schema()
 
 
 def test_what_was_not_read_says_why_and_has_no_number() -> None:
