@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,6 +15,8 @@ from pipelines.reviewing import label_studio
 
 _LARGEST_BYTES = 256 << 20
 _CSV_FIRST = ("worksheet", "sheet", "reader", "id", "verdict")
+_GUARDED = re.compile(r"^'(?=[=+\-@\t\r\n])")
+"""The apostrophe that keeps a spreadsheet from taking a cell for a formula."""
 _CSV_VALUES: dict[str, int | None] = {"1": 1, "0": 0, "-1": -1, "": None}
 
 Value = Annotated[int, Field(ge=-1, le=1, strict=True)]
@@ -87,7 +90,7 @@ def _from_csv(text: str, path: Path) -> dict[str, Any]:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
     except csv.Error as error:
         raise InputError(f"{path}: not a CSV file ({error})") from None
-    head = rows[0] if rows else []
+    head = [_GUARDED.sub("", name) for name in rows[0]] if rows else []
     if missing := next((name for name in _CSV_FIRST if name not in head), None):
         raise InputError(f"{path}: no column {missing!r}; give the CSV that the sheet saved")
     labels = [name for name in head if name not in (*_CSV_FIRST, "text")]

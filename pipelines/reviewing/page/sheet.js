@@ -189,7 +189,7 @@ async function open(file) {
   let done = false;
   try { done = adopt(JSON.parse(await file.text())); } catch { done = false; }
   show();
-  say(done ? `${decided.size} decisions read.` : "This file holds no decisions on this sheet.");
+  say(done ? `${decided.size} read.` : "This file holds no decisions on this sheet.");
 }
 
 $("name").textContent = sheet.name;

@@ -129,12 +129,11 @@ def test_decisions_outlive_the_tab_and_other_files_are_refused(tmp_path: Path) -
 
     async def use(tab: Tab) -> None:
         assert "no decisions" in await give(tab, file | {"worksheet": "another"})
-        assert await give(tab, file) == "1 decisions read."
+        assert await give(tab, file) == "1 read."
         await press(tab, "Enter", "s")
-        before = "window.before = true"
-        await tab.run(before)
+        await tab.run("window.notYet = true")
         await tab.call("Page.reload")
-        await tab.until("!window.before && document.readyState === 'complete'")
+        await tab.until("!window.notYet && document.readyState === 'complete'")
         assert await tab.run("document.querySelector('#count').textContent") == "2 of 3 judged"
         assert await tab.run("document.querySelector('#reader').value") == "Q"
         await tab.until("document.body.dataset.at === '1'")  # the first that is open
