@@ -119,6 +119,7 @@ def reading(store: Store, hu_zyx: np.ndarray, folder: Path, repeat: int) -> dict
     return medians(functions, 3 * repeat)
 
 
+ROOT = Path(__file__).parents[1]
 # Not resource.getrusage: a new process starts with its parent's peak.
 _PEAK_KIB = """
 def peak_kib():
@@ -131,8 +132,13 @@ _PEAK = (
 import sys
 from pathlib import Path
 from configs.profile import load_profile
-from model.volumes import find, preprocess, store, assess, anatomy
+from model.volumes import find, store
+from model.volumes.assess import assess
+from model.volumes.preprocess import preprocess
 from pipelines.preparing.work import Task, prepare_one
+from tests.model.volumes.phantom import affine_of, chest, volume_of
+small = volume_of(chest(), affine_of((5.0, 5.0, 5.0)))
+assess(small), preprocess(small, load_profile("tiny"))  # imports what is imported late
 profile = load_profile(sys.argv[2])
 kept = store.Store.create(Path(sys.argv[3]), profile)
 (candidate,) = find.survey_folder(Path(sys.argv[1])).candidates
@@ -146,8 +152,9 @@ print((peak_kib() - idle) * 1024 / (2 * z * y * x))
 
 def peak_memory(series: Path, profile: str, folder: Path) -> float:
     """The peak above idle of preparing one volume in a new process, in raw int16 volumes."""
-    command = [sys.executable, "-P", "-c", _PEAK, str(series), profile, str(folder)]
-    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    command = [sys.executable, "-c", _PEAK, str(series.resolve()), profile, str(folder)]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    return float(done.stdout)
 
 
 def copies(series: Path, count: int, folder: Path) -> Path:
@@ -201,7 +208,7 @@ def survey_of_many(archive: Path, files: int) -> tuple[float, float, int, int]:
             ds = pydicom.dcmread(path)
             ds.Rows = ds.Columns = 16
             ds.PixelData = b"\0" * 512
-            ds.PatientID, ds.StudyInstanceUID, ds.SeriesInstanceUID = f"P{made}", study, uid
+            ds.PatientID, ds.StudyInstanceUID, ds.SeriesInstanceUID = study[-16:], study, uid
             ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid()
             ds.save_as(folder / f"{index:04d}.dcm")
             made += 1

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,13 +10,12 @@ from configs.contracts import InputError, Stage
 
 if TYPE_CHECKING:
     from configs.files import IdKey
-    from model.volumes.find import Header, Survey
+    from model.volumes.find import Survey
     from model.volumes.store import Store
     from pipelines.preparing.work import Task
     from pipelines.running.run import Rejected, Run
 
-_FEW = 24  # below so many volumes or batches, starting processes takes longer than it saves
-_BATCH = 256  # files
+_FEW = 24  # below so many volumes, starting processes takes longer than it saves
 
 
 def prepare(
@@ -26,6 +24,7 @@ def prepare(
     out: Path,
     profile: str = "tiny",
     id_key: Path | None = None,
+    id_map: Path | None = None,
     dataset: str | None = None,
     metadata: Path | None = None,
     series: list[str] | None = None,
@@ -51,6 +50,9 @@ def prepare(
         The grid: tiny, small, base, large, or a .yaml file.
     id_key
         The site's secret key file; STORE/id.key is made when none is named.
+    id_map
+        A file outside the store to write the way back into: each series' pseudonyms beside its own
+        identifiers (Parquet, mode 0600). Nothing of the kind is kept unless this is given.
     dataset
         ct_rate or rad_chestct: the files are that data set's, and its names say whose they are.
     metadata
@@ -62,7 +64,8 @@ def prepare(
     any_content
         Keep also what does not look like a whole, upright chest CT (see `quality` in the manifest).
     dry_run
-        Prepare a few volumes, tell what all would take in disk and time, and write nothing.
+        Check all arguments, prepare a few volumes, tell what all would take in disk and time, and
+        write nothing.
     workers
         Processes; by default all cores when there are many volumes.
     quiet
@@ -75,6 +78,8 @@ def prepare(
     from pipelines.datasets import load_dataset
     from pipelines.preparing.choice import choose
     from pipelines.preparing.estimate import estimate
+    from pipelines.preparing.headers import read_headers
+    from pipelines.preparing.id_map import check_id_map, write_id_map
     from pipelines.preparing.identity import identify
     from pipelines.preparing.work import Task
     from pipelines.running.run import Run
@@ -83,17 +88,23 @@ def prepare(
         raise InputError("--series names what to prepare, --all-series prepares all: give one")
     if metadata and not dataset:
         raise InputError("--metadata is a data set's table: name it with --dataset")
+    if id_map:
+        check_id_map(id_map, out)
     grid = load_profile(profile)
+    if (out / "store.json").exists():
+        Store.create(out, grid)  # refuses a store of another profile before the archive is read
     known = load_dataset(dataset) if dataset else None
     records = known.read_metadata(metadata) if known else None
     key = IdKey.open(id_key) if id_key else None
-    survey = survey_folder(scans, _headers(scans, workers, quiet))
+    survey = survey_folder(scans, read_headers(scans, workers, quiet=quiet))
     if not survey.candidates and not survey.refused:
         listing = ", ".join(f"{count} {kind}" for kind, count in survey.left_out.items())
         raise InputError(f"{scans}: no CT images below; found {listing or 'nothing'}")
     chosen = choose(survey, scans, all_series=all_series, series=series or ())
     if dry_run:
-        expected = estimate(survey, chosen, grid, any_content=any_content)
+        # The key is not made yet; any other finds the same contradictions in names.
+        named = list(identify(chosen, key or IdKey(b""), scans, known, records))
+        expected = estimate(survey, named, grid, known, any_content=any_content)
         if not quiet:
             expected.show()
         return expected
@@ -107,11 +118,13 @@ def prepare(
     with Run("prepare", out, inputs, config) as run:
         key = key or IdKey.open(out / "id.key", create=True)
         named = list(identify(chosen, key, scans, known, records))
+        if id_map:
+            write_id_map(id_map, named, survey.refused, key, scans)
         with Store.create(out, grid) as store:
             _reject_refused(run, survey, key, scans)
             tasks = (
-                Task(candidate, ids, store, any_content, known, record)
-                for candidate, ids, record in named
+                Task(item.candidate, item.ids, store, any_content, known, item.record)
+                for item in named
             )
             _prepare_all(run, store, tasks, workers, quiet)
         summary = _summary(run, store, survey)
@@ -187,37 +200,12 @@ def _reasons(rejected: "list[Rejected]") -> str:
 
 
 def _reject_refused(run: "Run", survey: "Survey", key: "IdKey", root: Path) -> None:
+    from pipelines.preparing.identity import name_of_refused
     from pipelines.preparing.work import message_of
 
     for item in survey.refused:
-        name = item.series_uid or item.path.relative_to(root).as_posix()
-        run.reject(
-            key.pseudonym("volume", name), Stage.PREPARE, item.reason, message_of(item.error)
-        )
-
-
-def _headers(scans: Path, workers: int | None, quiet: bool) -> "Iterator[Header]":
-    """The headers of all files, read by several processes where there are many."""
-    from model.volumes.find import files_below
-    from pipelines.running.progress import track
-    from pipelines.running.shards import map_records, usable_cores
-
-    batches = list(_batches(files_below(scans)))
-    workers = workers or (usable_cores() if len(batches) > _FEW else 1)
-    read = map_records(_read_headers, batches, workers=workers)
-    for headers in track(read, "reading headers", total=len(batches), quiet=quiet):
-        yield from headers
-
-
-def _batches(paths: "Iterator[Path]") -> "Iterator[list[Path]]":
-    while batch := list(islice(paths, _BATCH)):
-        yield batch
-
-
-def _read_headers(paths: list[Path]) -> "list[Header]":
-    from model.volumes.find import header_of
-
-    return [header_of(path) for path in paths]
+        name = key.pseudonym("volume", name_of_refused(item, root))
+        run.reject(name, Stage.PREPARE, item.reason, message_of(item.error))
 
 
 def _prepare_all(

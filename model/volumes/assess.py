@@ -71,6 +71,28 @@ _NOISY_HU = 60.0
 _ADULT_YEARS = 18
 
 
+_BEHIND = {
+    AssessReason.CONSTANT: ("p0_5_hu", "p99_5_hu"),
+    AssessReason.NOISE: ("neighbour_correlation",),
+    AssessReason.SHUFFLED: ("slice_disorder",),
+    AssessReason.NOT_HU: ("p0_5_hu",),
+    AssessReason.HU_SHIFTED: ("air_hu", "tissue_peak_hu"),
+    AssessReason.NO_BODY: ("body_ml",),
+    AssessReason.NO_LUNGS: ("lung_share",),
+    AssessReason.TOO_LITTLE_CHEST: ("lungs_ml", "lung_height_mm"),
+    AssessReason.UPSIDE_DOWN: ("head_up",),
+    AssessReason.BACK_TO_FRONT: ("spine_behind",),
+    AssessReason.MIRRORED: ("heart_left",),
+    AssessReason.APEX_CUT: ("lung_at_top",),
+    AssessReason.BASE_CUT: ("lung_at_bottom",),
+    AssessReason.SIDES_CUT: ("body_at_sides",),
+    AssessReason.THICK_SLICES: ("step_mm",),
+    AssessReason.METAL: ("metal_ml",),
+    AssessReason.NOISY: ("noise_hu",),
+    AssessReason.CHILD: ("age_years",),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Assessment:
     """`in_scope` unless one of `reasons` is more than a note; each has its measurement."""
@@ -78,6 +100,11 @@ class Assessment:
     in_scope: bool
     reasons: tuple[str, ...]
     measurements: dict[str, float]
+
+    def behind(self, reason: str) -> dict[str, float]:
+        """The measurements that a reason was given for."""
+        names = _BEHIND[AssessReason(reason)]
+        return {name: self.measurements[name] for name in names if name in self.measurements}
 
 
 def assess(volume: Volume, anatomy: Anatomy | None = None) -> Assessment:
@@ -151,7 +178,9 @@ def _disorder(hu_zyx: HuArray, step_mm: float) -> float:
         return 0.0
     # Means over blocks, or the noise of thin slices would look like disorder.
     rows, columns = (max(1, size // 12) for size in hu_zyx.shape[1:])
-    means = np.add.reduceat(hu_zyx, range(0, hu_zyx.shape[1], rows), axis=1, dtype=np.float32)
+    # Slice by slice: reduceat would make the whole volume float32.
+    bands = range(0, hu_zyx.shape[1], rows)
+    means = np.stack([np.add.reduceat(hu, bands, axis=0, dtype=np.float32) for hu in hu_zyx])
     means = np.add.reduceat(means, range(0, hu_zyx.shape[2], columns), axis=2)
     near = float(np.abs(means[1:] - means[:-1]).mean())
     far = float(np.abs(means[lag:] - means[:-lag]).mean())

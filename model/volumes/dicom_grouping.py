@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable
+from functools import partial
 from hashlib import sha256
 from itertools import pairwise
 
@@ -91,14 +92,19 @@ def _by_acquisition(planes: list[Slice]) -> list[list[Slice]]:
     layers = max(Counter(map(_place, planes)).values())
     if layers == 1:
         return _disentangled(planes)
-    for tell in range(len(planes[0].acquisition)):
-        groups = _split(planes, lambda plane, tell=tell: plane.acquisition[tell])  # type: ignore[misc]
+    ways = [partial(_acquisition, tell=tell) for tell in range(len(planes[0].acquisition))]
+    for way in ways:
+        groups = _split(planes, way)
         if _are_stacks(groups, layers):
             return groups
     for groups in (_split(planes, lambda plane: plane.image_type), _by_time(planes, layers)):
         if _are_stacks(groups, layers):
             return groups
     return [planes]  # nothing tells them apart: the stack will be refused
+
+
+def _acquisition(plane: Slice, tell: int) -> str:
+    return plane.acquisition[tell]
 
 
 def _disentangled(planes: list[Slice]) -> list[list[Slice]]:

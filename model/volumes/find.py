@@ -8,7 +8,8 @@ from enum import Enum
 from pathlib import Path
 
 from model.volumes import dicom_series, formats
-from model.volumes.dicom_header import Broken, Slice, read_header
+from model.volumes.dicom_header import Broken, Slice
+from model.volumes.dicom_reading import read_header
 from model.volumes.dicom_series import Part
 from model.volumes.selection import rank, traits
 from model.volumes.volume import Volume, VolumeError, VolumeReason

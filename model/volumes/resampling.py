@@ -39,7 +39,8 @@ def resample(
     # The axis that shrinks most goes first: fewer voxels are left for the others.
     for axis in sorted(range(3), key=lambda a: bands[a].shape[0] / max(1, bands[a].shape[1])):
         work = _apply(bands[axis], work, axis)
-    out: HuArray = np.rint(work).clip(-32768, 32767).astype(np.int16)
+    np.clip(np.rint(work, out=work), -32768, 32767, out=work)
+    out: HuArray = work.astype(np.int16)
     for axis, covered in enumerate(inside):
         out[(slice(None),) * axis + (~covered,)] = PADDING_HU
     return out

@@ -2,12 +2,15 @@
 
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from configs.profile import Profile
-from model.volumes.find import Candidate, Survey
-from model.volumes.store import Store, VolumeIds
+from model.volumes.find import Survey
+from model.volumes.store import Store
+from pipelines.datasets.dataset import Dataset
 from pipelines.prepare import PrepareEstimate
+from pipelines.preparing.identity import Identified
 from pipelines.preparing.work import Task, prepare_one
 
 _SAMPLE = 8
@@ -15,28 +18,29 @@ _SAMPLE = 8
 
 def estimate(
     survey: Survey,
-    chosen: tuple[Candidate, ...],
+    named: Sequence[Identified],
     profile: Profile,
+    dataset: Dataset | None,
     *,
     any_content: bool,
 ) -> PrepareEstimate:
     """Prepare volumes spread evenly over the archive in a folder that is then removed."""
-    count = min(_SAMPLE, len(chosen))
-    sample = [chosen[number * len(chosen) // count] for number in range(count)]
+    count = min(_SAMPLE, len(named))
+    sample = [named[number * len(named) // count] for number in range(count)]
     kept = size = 0
     start = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="chestct-") as folder:
         store = Store.create(Path(folder), profile)
-        for number, candidate in enumerate(sample):
-            ids = VolumeIds(f"{number}", "", "", "")
-            outcome = prepare_one(Task(candidate, ids, store, any_content))
+        for item in sample:
+            task = Task(item.candidate, item.ids, store, any_content, dataset, item.record)
+            outcome = prepare_one(task)
             if isinstance(outcome, dict):
                 kept += 1
                 size += (store.path / outcome["array"]).stat().st_size
     seconds = time.perf_counter() - start
-    scale = len(chosen) / max(1, count)
+    scale = len(named) / max(1, count)
     return PrepareEstimate(
-        volumes=len(chosen),
+        volumes=len(named),
         refused=len(survey.refused),
         sampled=count,
         sample_kept=kept,

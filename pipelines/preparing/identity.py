@@ -2,14 +2,27 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from configs.contracts import InputError
 from configs.files import IdKey
-from model.volumes.find import Candidate
+from model.volumes.find import Candidate, Refused
 from model.volumes.formats import name_of
 from model.volumes.store import VolumeIds
 from pipelines.datasets.dataset import Dataset, Record, ScanName
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """A candidate, whose it is in the archive's own words, and in pseudonyms."""
+
+    candidate: Candidate
+    ids: VolumeIds
+    name: ScanName = field(repr=False)
+    study: str = field(repr=False)
+    record: Record | None = field(default=None, repr=False)
+    """What a data set's metadata say of it."""
 
 
 def identify(
@@ -18,8 +31,8 @@ def identify(
     root: Path,
     dataset: Dataset | None = None,
     metadata: dict[str, Record] | None = None,
-) -> Iterator[tuple[Candidate, VolumeIds, Record | None]]:
-    """Give each candidate its pseudonyms, and what a data set's metadata say of it.
+) -> Iterator[Identified]:
+    """Give each candidate its pseudonyms.
 
     Within a data set its own file names decide; else DICOM goes by its identifiers, a file by its
     name. Raises InputError for a file that is not of the data set.
@@ -27,17 +40,23 @@ def identify(
     if dataset is not None:
         metadata = metadata or {}
         for item, name in _of_dataset(candidates, dataset, metadata):
-            yield item, _pseudonyms(key, name), metadata.get(name.volume)
+            ids = _pseudonyms(key, name, name.scan)
+            yield Identified(item, ids, name, name.scan, metadata.get(name.volume))
     else:
         for item, name, study in _of_archive(candidates, root):
-            yield item, _pseudonyms(key, name, study), None
+            yield Identified(item, _pseudonyms(key, name, study), name, study)
 
 
-def _pseudonyms(key: IdKey, name: ScanName, study: str | None = None) -> VolumeIds:
+def name_of_refused(item: Refused, root: Path) -> str:
+    """By which a series that is refused is known: its UID, else its place below the root."""
+    return item.series_uid or item.path.relative_to(root).as_posix()
+
+
+def _pseudonyms(key: IdKey, name: ScanName, study: str) -> VolumeIds:
     return VolumeIds(
         volume_id=key.pseudonym("volume", name.volume),
         scan_id=key.pseudonym("scan", name.scan),
-        study_id=key.pseudonym("scan", study or name.scan),
+        study_id=key.pseudonym("scan", study),
         patient_id=key.pseudonym("patient", name.patient),
     )
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from configs.contracts import RecordReason, Stage
 from model.volumes.anatomy import find_anatomy, measure_lungs
-from model.volumes.assess import NOTES, assess
+from model.volumes.assess import NOTES, Assessment, assess
 from model.volumes.find import Candidate
 from model.volumes.preprocess import preprocess
 from model.volumes.store import Row, Store, VolumeIds
@@ -35,8 +35,7 @@ def prepare_one(task: Task) -> Row | Rejected:
         anatomy = find_anatomy(volume)
         assessment = assess(volume, anatomy)
         if not assessment.in_scope and not task.any_content:
-            reason = next(reason for reason in assessment.reasons if reason not in NOTES)
-            return Rejected(name, Stage.PREPARE, reason, "not a whole, upright chest CT in HU")
+            return _out_of_scope(name, assessment)
         prepared = preprocess(volume, task.store.profile, anatomy)
         lungs = measure_lungs(volume, anatomy)
         return task.store.write_array(prepared, task.ids, assessment.reasons, lungs)
@@ -46,6 +45,17 @@ def prepare_one(task: Task) -> Row | Rejected:
         # One series that meets a mistake of ours must not cost the others; its text may quote it.
         detail = f"unexpected {type(error).__name__}"
         return Rejected(name, Stage.PREPARE, VolumeReason.UNREADABLE, detail)
+
+
+def _out_of_scope(name: str, assessment: Assessment) -> Rejected:
+    """The first reason as the code, all of them with their measurements in the detail."""
+    reasons = [reason for reason in assessment.reasons if reason not in NOTES]
+    measured = [
+        " ".join([reason, *(f"{what}={value:g}" for what, value in figures.items())])
+        for reason, figures in ((reason, assessment.behind(reason)) for reason in reasons)
+    ]
+    detail = f"not a whole, upright chest CT in HU: {', '.join(measured)}"
+    return Rejected(name, Stage.PREPARE, reasons[0], detail)
 
 
 def set_aside(task: Task, reason: RecordReason) -> Rejected:

@@ -111,6 +111,8 @@ def test_what_is_no_chest_is_rejected_unless_asked_for(tmp_path: Path) -> None:
     assert (summary.volumes, summary.rejected) == (1, 1)
     rejected = pd.read_parquet(tmp_path / "store" / "rejected.parquet")
     assert rejected["reason"].tolist() == ["NO_LUNGS"]
+    share = float(rejected["detail"].item().split("NO_LUNGS lung_share=")[1])
+    assert 0 <= share < 0.03
     again = prepare(tmp_path / "scans", out=tmp_path / "store", quiet=True, any_content=True)
     assert (again.volumes, again.added, again.rejected) == (2, 1, 0)
     quality = Store.open(tmp_path / "store").manifest["quality"]
@@ -173,6 +175,42 @@ def test_a_dry_run_tells_disk_and_time_and_writes_nothing(archive: Path, tmp_pat
     prepare(archive, out=tmp_path / "store", quiet=True)
     written = sum(path.stat().st_size for path in (tmp_path / "store" / "arrays").iterdir())
     assert expected.store_bytes == written
+
+
+def test_a_dry_run_finds_what_a_run_would_refuse(archive: Path, tmp_path: Path) -> None:
+    (tmp_path / "no.key").write_text("not a key")
+    prepare(archive, out=tmp_path / "store", quiet=True)
+    for wrong in (
+        {"id_key": tmp_path / "no.key"},
+        {"metadata": tmp_path / "no.csv", "dataset": "ct_rate"},
+        {"dataset": "ct_rate"},  # DICOM is not of it
+        {"profile": "small"},  # the store holds another
+        {"id_map": tmp_path / "store" / "map.parquet"},
+    ):
+        with pytest.raises(InputError):
+            prepare(archive, out=tmp_path / "store", dry_run=True, quiet=True, **wrong)
+
+
+def test_the_way_back_is_written_only_outside_the_store_and_when_asked_for(
+    archive: Path, tmp_path: Path
+) -> None:
+    out, id_map = tmp_path / "store", tmp_path / "map.parquet"
+    prepare(archive, out=out, id_map=id_map, quiet=True)
+    assert id_map.stat().st_mode & 0o777 == 0o600
+    rows = pd.read_parquet(id_map).set_index("volume_id")
+    manifest = Store.open(out).manifest.set_index("volume_id")
+    for name, row in manifest.iterrows():
+        assert (row["scan_id"], row["patient_id"]) == tuple(
+            rows.loc[name, ["scan_id", "patient_id"]]
+        )
+    assert set(rows.loc[manifest.index, "patient"]) == {"P1", "P2"}
+    rejected = pd.read_parquet(out / "rejected.parquet")["id"].item()
+    assert rows.loc[rejected, "series"].startswith("1.2.826")  # pydicom's root of UIDs
+    again = prepare(archive / "one", out=out, id_map=id_map, quiet=True)
+    assert (again.kept, len(pd.read_parquet(id_map))) == (1, 3), "earlier rows stay"
+    other = (out / "rejected.parquet").rename(tmp_path / "other.parquet")
+    with pytest.raises(InputError, match="not a map"):
+        prepare(archive, out=out, id_map=other, quiet=True)
 
 
 def test_lungs_are_measured(archive: Path, tmp_path: Path) -> None:

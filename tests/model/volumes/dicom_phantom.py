@@ -114,7 +114,7 @@ def save(series: list[Dataset], folder: Path, *, prefix: str = "im") -> Path:
 
 def misplaced(volume: Volume, tolerance_hu: float = 0.51) -> float:
     """The share of voxels (padding aside) whose HU does not belong where they are said to be."""
-    expected = hu_at(grid_places(volume.hu_zyx.shape, volume.affine_lps))  # type: ignore[arg-type]
+    expected = hu_at(grid_places(volume.hu_zyx.shape, volume.affine_lps))
     real = volume.hu_zyx > -1024
     wrong = np.abs(volume.hu_zyx - expected) > tolerance_hu
     return float(wrong[real].mean()) if real.any() else 1.0

@@ -35,7 +35,7 @@ def affine_of(
 
 def volume_of(hu_zyx: HuArray, affine_lps: Affine) -> Volume:
     """A volume as a reader would give it."""
-    source = Source("test", hu_zyx.shape, affine_lps, "0" * 64)  # type: ignore[arg-type]
+    source = Source("test", hu_zyx.shape, affine_lps, "0" * 64)
     return Volume(hu_zyx, affine_lps, "1.2.3", source)
 
 

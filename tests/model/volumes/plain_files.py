@@ -22,7 +22,7 @@ def rad_array(width: int = 250) -> np.ndarray:
 
 
 def npz(folder: Path, **arrays: np.ndarray) -> Path:
-    np.savez_compressed(folder / "trn00001.npz", **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(folder / "trn00001.npz", **arrays)
     return folder / "trn00001.npz"
 
 

@@ -203,7 +203,7 @@ def test_padding_is_minus_1024(tmp_path: Path) -> None:
 def test_what_is_no_plain_volume_is_refused(
     make: object, expected: VolumeReason, tmp_path: Path
 ) -> None:
-    made = make()  # type: ignore[operator]
+    made = make()
     made.set_qform(None, 0)
     assert refused(saved(made, tmp_path)) is expected
 
@@ -283,7 +283,7 @@ def test_nrrd_and_metaimage(suffix: str, compressed: bool, tmp_path: Path) -> No
     volume = read_volume(path)
     assert_exact(volume)
     found = [item for item in find_volumes(tmp_path) if item.series_uid == "x"]
-    assert [item.fingerprint() for item in found] == [volume.source.sha256]  # type: ignore[union-attr]
+    assert [item.fingerprint() for item in found] == [volume.source.sha256]
 
 
 def test_a_turned_metaimage_and_nrrd(tmp_path: Path) -> None:

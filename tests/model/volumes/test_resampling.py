@@ -34,10 +34,10 @@ def test_a_linear_ramp_stays_where_it_is(
 ) -> None:
     shape, affine = (24, 30, 28), affine_of((1.0, 1.0, 1.0))
     out_shape = tuple(int((n - 1 - a) / s) + 1 for n, a, s in zip(shape, start, step, strict=True))
-    out = resample(position_coded(shape, affine), start, step, out_shape)  # type: ignore[arg-type]
+    out = resample(position_coded(shape, affine), start, step, out_shape)
     to_source = np.diag([*step[::-1], 1.0])
     to_source[:3, 3] = start[::-1]
-    expected = hu_at(grid_places(out_shape, affine @ to_source))  # type: ignore[arg-type]
+    expected = hu_at(grid_places(out_shape, affine @ to_source))
     # Smoothing leans on the replicated edge within its reach: look inside it.
     reach = [int(np.ceil(4 * max(s * s - 1, 0) ** 0.5 / 2.355 / s)) for s in step]
     inside = tuple(slice(r, n - r) for r, n in zip(reach, out_shape, strict=True))
