@@ -19,6 +19,8 @@ from tests.pipelines.test_report import IDENTITIES, model, write_series
 
 __all__ = ["model"]  # the fixture
 
+TWO_KERNELS = Path(__file__).parents[2].parent / "shared" / "data" / "ct" / "lung_pet_ct_dx_A0001"
+
 
 def named(study: int, series: int, date: str, kernel: str) -> Callable[[Dataset], None]:
     def fill(image: Dataset) -> None:
@@ -170,3 +172,13 @@ def test_several_patients_or_no_dates_are_refused_in_one_line(model: Path, tmp_p
         timeline(tmp_path / "undated", model=model, out=tmp_path / "out", quiet=True)
     with pytest.raises(InputError, match="--facts"):
         timeline(tmp_path, model=model, out=tmp_path / "o", report_texts=tmp_path, quiet=True)
+
+
+@pytest.mark.skipif(not TWO_KERNELS.exists(), reason="shared/data is not beside the repository")
+def test_two_kernels_of_one_study_measure_the_noise(model: Path, tmp_path: Path) -> None:
+    made = timeline(TWO_KERNELS, model=model, out=tmp_path, quiet=True)
+    (study,) = made.studies
+    assert [one.scan.kernel for one in study.reconstructions] == ["B", "L"]  # soft before sharp
+    assert made.repeatability is not None
+    assert made.repeatability.pairs == 1
+    assert all(trace.changes == () for trace in made.traces)
