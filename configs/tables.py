@@ -63,6 +63,7 @@ SCANS = pa.schema(
         ("vendor", pa.string()),
         ("kernel", pa.string()),
         ("contrast", pa.bool_()),
+        ("phase", pa.int16()),
         ("synthetic", pa.bool_()),
         ("shape", pa.list_(pa.int32())),
         ("spacing_mm", pa.list_(pa.float64())),

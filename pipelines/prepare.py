@@ -81,6 +81,7 @@ def prepare(
     from pipelines.preparing.headers import read_headers
     from pipelines.preparing.id_map import check_id_map, write_id_map
     from pipelines.preparing.identity import identify
+    from pipelines.preparing.phases import phases_of
     from pipelines.preparing.work import Task
     from pipelines.running.run import Run
 
@@ -117,7 +118,8 @@ def prepare(
     inputs = {"scans": scans} | ({"metadata": metadata} if metadata else {})
     with Run("prepare", out, inputs, config) as run:
         key = key or IdKey.open(out / "id.key", create=True)
-        named = list(identify(chosen, key, scans, known, records))
+        phases = phases_of(survey.candidates)
+        named = list(identify(chosen, key, scans, known, records, phases))
         if id_map:
             write_id_map(id_map, named, survey.refused, key, scans)
         with Store.create(out, grid) as store:

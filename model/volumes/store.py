@@ -40,6 +40,8 @@ class VolumeIds:
     scan_id: str
     study_id: str
     patient_id: str
+    phase: int | None = None
+    """Which of the study's phases: only reconstructions of one phase show the same moment."""
 
 
 class Store:
@@ -250,6 +252,7 @@ def _row(prepared: PreparedVolume, ids: VolumeIds, quality: Sequence[str]) -> Ro
         "vendor": source.vendor or None,
         "kernel": source.kernel or None,
         "contrast": source.contrast,
+        "phase": ids.phase,
         "synthetic": source.synthetic,
         "shape": list(prepared.hu_zyx.shape),
         "spacing_mm": list(prepared.spacing_mm_zyx),

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from configs.contracts import InputError
@@ -31,8 +31,9 @@ def identify(
     root: Path,
     dataset: Dataset | None = None,
     metadata: dict[str, Record] | None = None,
+    phases: dict[int, int] | None = None,
 ) -> Iterator[Identified]:
-    """Give each candidate its pseudonyms.
+    """Give each candidate its pseudonyms, and the phase that `phases_of` found.
 
     Within a data set its own file names decide; else DICOM goes by its identifiers, a file by its
     name. Raises InputError for a file that is not of the data set.
@@ -44,7 +45,8 @@ def identify(
             yield Identified(item, ids, name, name.scan, metadata.get(name.volume))
     else:
         for item, name, study in _of_archive(candidates, root):
-            yield Identified(item, _pseudonyms(key, name, study), name, study)
+            ids = replace(_pseudonyms(key, name, study), phase=(phases or {}).get(id(item)))
+            yield Identified(item, ids, name, study)
 
 
 def name_of_refused(item: Refused, root: Path) -> str:
