@@ -42,6 +42,7 @@ _BY_STRENGTH = (
     (Meaning.PRESENT, Existence.PRESENT),
 )
 _ABSENT, _PRIOR = Meaning.ABSENT, Meaning.PRIOR
+_INNER = frozenset({Meaning.ABSENT, Meaning.RESOLVED, Meaning.UNCERTAIN})
 _AFTER, _BEFORE, _EITHER = Direction.AFTER, Direction.BEFORE, Direction.EITHER
 _CLAUSE, _SENTENCE, _IS_NEAR = Scope.CLAUSE, Scope.SENTENCE, Scope.NEAR
 _OUTWEIGH_PRIOR = frozenset({Meaning.CURRENT, Meaning.STABLE, Meaning.NEW})
@@ -56,6 +57,11 @@ _SIZE_OR_COMPARISON = re.compile(
     r"|differen\w+|chang\w+)\b[^,;]*)$"
 )
 """What "in the previous CT" may be the time of, beside a mention: a size, or a comparison."""
+
+
+_ASKS = re.compile(r"(?<!\w)\? ?$")  # "?pneumonia"
+_VERB = re.compile(r"\b(?:is|are|was|were|has|have)\b")
+_JOINT = re.compile(r",|\band\b")
 
 
 class Judgement(NamedTuple):
@@ -94,6 +100,7 @@ class Context:
         "is_one_clause",
         "limits",
         "reason",
+        "speaks",
         "text",
     )
 
@@ -109,6 +116,8 @@ class Context:
         self.reason: str | None = None
         self.has_values = False
         """Some cue says how severe or how many."""
+        self.speaks = False
+        """Some cue denies or hedges."""
         speaking: list[FoundCue] = []
         for found in cues:
             cue = found.item
@@ -117,7 +126,9 @@ class Context:
             means = cue.means
             if means not in _SILENT:
                 speaking.append(found)
-                if means in _VALUED:
+                if means in _INNER:
+                    self.speaks = True
+                elif means in _VALUED:
                     self.has_values = True
                 elif means in LIMITS:
                     self.limits.append((found, LIMITS[means]))
@@ -148,12 +159,28 @@ class Context:
             and (found.end <= start or found.start >= end)
         ]
 
-    def denials_within(self, start: int, end: int) -> list[FoundCue]:
-        """The denials amid a stretch's own words: "heart is not enlarged"."""
+    def own(self, start: int, end: int, governing: list[FoundCue]) -> list[FoundCue]:
+        """The governing cues of a stretch without the denials of what is listed before it.
+
+        A stretch with a verb of its own is no item of a list: "no effusion, and the heart is
+        enlarged".
+        """
+        if not _VERB.search(self.text, start, end):
+            return governing
+        return [
+            found
+            for found in governing
+            if found.item.means is not _ABSENT
+            or found.item.direction is not _AFTER
+            or not _JOINT.search(self.text, found.end, start)
+        ]
+
+    def within(self, start: int, end: int) -> list[FoundCue]:
+        """What denies or hedges amid a stretch's own words: "heart is not enlarged"."""
         return [
             found
             for *_, found in self._reaches
-            if start < found.start and found.end < end and found.item.means is _ABSENT
+            if start < found.start and found.end < end and found.item.means in _INNER
         ]
 
     def _reach(self, found: FoundCue) -> _Reach:
@@ -169,8 +196,8 @@ class Context:
             low = self.text.rfind(",", 0, start) + 1
             comma = self.text.find(",", end)
             high = comma if comma >= 0 else _FAR
-        if means is _PRIOR and (brackets := self._brackets(found)) is not None:
-            low, high = max(low, brackets[0]), min(high, brackets[1])
+        if means is _PRIOR or (means is _ABSENT and direction is _BEFORE):
+            low, high = self._within_brackets(found, low, high)
         if means is _ABSENT and direction is _AFTER:
             for verb in self._verbs:
                 if verb.start >= end:
@@ -200,17 +227,23 @@ class Context:
             return _BEFORE, self.text.rfind(",", 0, start) + 1
         return _AFTER, 0
 
-    def _brackets(self, found: FoundCue) -> tuple[int, int] | None:
-        """The brackets that a cue stands in: "(27 mm in the previous examination)"."""
+    def _within_brackets(self, found: FoundCue, low: int, high: int) -> tuple[int, int]:
+        """The reach of a cue that stands in brackets; that of others as it is.
+
+        "(27 mm in the previous examination)" speaks of what is in the brackets, "nodule (8 mm),
+        mass (none)" of the part before them.
+        """
         opening = self.text.rfind("(", 0, found.start)
         closing = self.text.find(")", found.end)
         if opening < 0 or closing < 0 or self.text.find(")", opening, found.start) >= 0:
-            return None
-        return opening, closing
+            return low, high
+        if found.item.means is _ABSENT:
+            return max(low, self.text.rfind(",", 0, opening) + 1), high
+        return max(low, opening), min(high, closing)
 
-    def judge(self, end: int, governing: list[FoundCue]) -> Judgement:
-        """The context of a mention that ends at `end`, given the cues that govern it."""
-        if self._may_ask and self._asked(end):
+    def judge(self, start: int, end: int, governing: list[FoundCue]) -> Judgement:
+        """The context of a mention from `start` to `end`, given the cues that govern it."""
+        if self._may_ask and self._asked(start, end):
             return self._judge(governing, question=True)
         if governing != self._judged[0]:  # mentions of one clause mostly share their cues
             self._judged = governing, self._judge(governing, question=False)
@@ -250,9 +283,11 @@ class Context:
             self.text[decider.start : decider.end] if decider else undecided,
         )
 
-    def _asked(self, end: int) -> bool:
+    def _asked(self, start: int, end: int) -> bool:
+        if _ASKS.search(self.text, max(0, start - 3), start):
+            return True
         mark = self.text.find("?", end, end + _QUESTION)
-        return mark >= 0 and not any(stop in self.text[end:mark] for stop in ".;),")
+        return mark >= 0 and not any(stop in self.text[end:mark] for stop in ".;(),")
 
 
 def _existence(

@@ -47,8 +47,8 @@ class _Rule:
 
     def counts(self, fact: Fact) -> bool:
         """Whether a fact is one that the rule speaks of."""
-        if self.measured and fact.size_mm is None:
-            return False
+        if self.measured and fact.size_mm is None and fact.existence is not Existence.ABSENT:
+            return False  # what is denied has no size
         place = fact.anatomy
         return place not in self.not_at and (self.at is None or place in self.at)
 

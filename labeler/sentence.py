@@ -52,6 +52,8 @@ class SentenceReader:
     def read(self, text: str, section: str, topic: str, inherited: str | None) -> SentenceFacts:
         """The facts of one sentence; `inherited` is the place that the text last spoke of."""
         lowered = lower(text)
+        if topic:
+            lowered = _with_header(lowered, topic)
         hits = self._lexicon.hits(lowered)
         named = self._places.named(hits.places)
         if topic:
@@ -79,7 +81,7 @@ class SentenceReader:
         """The context of any stretch of a sentence, be it a finding's words or not."""
         lowered = lower(text)
         context = Context(lowered, self._lexicon.hits(lowered).cues)
-        return context.judge(end, context.governing(start, end))
+        return context.judge(start, end, context.governing(start, end))
 
     def _placed(
         self,
@@ -124,13 +126,15 @@ class SentenceReader:
         attributes = AttributeReader(
             self._side_in_lobe, hits, [mention for mention, _ in placed], context
         )
-        may_deny_within = " no" in context.text
+        may_deny_within = context.speaks and (" no" in context.text or "/ " in context.text)
         facts: list[Fact] = []
         for number, (mention, place) in enumerate(placed):
             governing = context.governing(mention.start, mention.end)
+            if governing:
+                governing = context.own(mention.start, mention.end, governing)
             if may_deny_within:
-                governing += context.denials_within(mention.start, mention.end)
-            judgement = context.judge(mention.end, governing)
+                governing += context.within(mention.start, mention.end)
+            judgement = context.judge(mention.start, mention.end, governing)
             own = NO_ATTRIBUTES
             if not attributes.is_silent:
                 own = attributes.read(
@@ -166,12 +170,20 @@ class SentenceReader:
         return facts
 
 
+def _with_header(lowered: str, topic: str) -> str:
+    """A sentence that goes on from its header: "heart: enlarged" is read as "heart/ enlarged"."""
+    colon = lowered.find(":")
+    if colon < 0 or not lowered[:colon].rstrip().endswith(topic):
+        return lowered
+    return f"{lowered[:colon]}/{lowered[colon + 1 :]}"
+
+
 def _normal(hit: Hit[str], context: Context) -> Judgement | None:
     """The context of a subject or place that is called normal, with that word as cue."""
     governing = context.governing(hit.start, hit.end)
     for found in governing:
         if found.item.means is Meaning.NORMAL:
-            judgement = context.judge(hit.end, governing)
+            judgement = context.judge(hit.start, hit.end, governing)
             return judgement._replace(cue=context.text[found.start : found.end])
     return None
 
