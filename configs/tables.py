@@ -33,6 +33,16 @@ FACTS = pa.schema(
     ]
 )
 
+LOCATIONS = pa.schema(
+    [
+        ("report_id", pa.string()),
+        ("label", pa.string()),
+        ("location", pa.string()),
+        ("value", pa.int8()),
+    ]
+)
+"""A convention's labels by location, in long form."""
+
 REPORTS = pa.schema(
     [
         ("report_id", pa.string()),

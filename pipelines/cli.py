@@ -23,6 +23,7 @@ for verb, help_line in {
     "teach": "A neural stage that learns from an archive what the rules miss.",
     "fuse": "A taught stage beside the rules: labels and probabilities of both.",
     "score": "Labels against gold: precision, recall, F1 with intervals.",
+    "locations": "Where labels lie: the label x location table, from facts.",
     "explain": "One report with every fact and its cue marked.",
     "dataset": "A published data set's folders, labels and reports as chestct's tables.",
     "prepare": "Scans in, a store of training-ready volumes out.",

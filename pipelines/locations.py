@@ -1,0 +1,97 @@
+"""`chestct locations`: where labels lie, from the facts that `chestct label` wrote."""
+
+from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from configs.contracts import InputError
+
+if TYPE_CHECKING:
+    from labeler import Fact
+
+
+def locations(
+    labels: Path,
+    *,
+    out: Path,
+    convention: str = "rad_chestct",
+    configs: Path | None = None,
+) -> int:
+    """Write the label x location table in long form; returns its number of rows.
+
+    The facts stay as they were read: only the convention is applied, no text is needed.
+
+    Parameters
+    ----------
+    labels
+        The output folder of `chestct label`.
+    out
+        The folder to write `locations.parquet` to: a row for each report, label and location that
+        some fact puts together, with 1 (present) or -1 (uncertain).
+    convention
+        A convention that has locations: `rad_chestct`, another name, or a .yaml file.
+    configs
+        The folder of your own rules that the reports were labelled with.
+    """
+    import pyarrow as pa
+
+    from configs import files, tables
+    from configs.anatomy import load_anatomy
+    from configs.convention import load_convention
+    from configs.finding import load_findings
+    from labeler.conventions import CompiledConvention
+    from labeler.locations import label_locations
+    from pipelines.running.progress import results
+    from pipelines.running.run import Run
+
+    rules = load_convention(convention, overlay=configs)
+    if not rules.locations:
+        raise InputError(f"--convention {convention}: has no locations; rad_chestct has some")
+    compiled = CompiledConvention(rules, load_findings(overlay=configs), load_anatomy())
+    source = files.finished_table(labels, "facts.parquet")
+    if not source.exists():
+        raise InputError(f"{labels}: no facts.parquet here; give the output folder of label")
+    with Run("locations", out, {"labels": labels}, {"convention": convention}) as run:
+        rows = [
+            (report_id, *place)
+            for report_id, facts in _by_report(source)
+            for place in label_locations(facts, compiled)
+        ]
+        columns = zip(*rows, strict=True) if rows else [()] * len(tables.LOCATIONS)
+        arrays = [
+            pa.array(values, field.type)
+            for values, field in zip(columns, tables.LOCATIONS, strict=True)
+        ]
+        files.write_table(
+            out / "locations.parquet", pa.Table.from_arrays(arrays, schema=tables.LOCATIONS)
+        )
+        run.counts["rows"] = len(rows)
+    results.print(f"{out / 'locations.parquet'}: {len(rows):,} rows", markup=False)
+    return len(rows)
+
+
+def _by_report(path: Path) -> "Iterator[tuple[str, tuple[Fact, ...]]]":
+    """Each report with its facts; a report's facts stand together in the table."""
+    from configs import files, tables
+    from labeler import Fact
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for batch in files.read_batches(path, tables.FACTS.names):
+            yield from batch.to_pylist()
+
+    for report_id, group in groupby(rows(), itemgetter("report_id")):
+        yield report_id, tuple(Fact(**_without_id(row)) for row in group)
+
+
+def _without_id(row: dict[str, Any]) -> dict[str, Any]:
+    from configs.contracts import Assessability, Existence, Experiencer, Temporality
+
+    del row["report_id"]
+    row["existence"] = Existence(row["existence"])
+    row["temporality"] = Temporality(row["temporality"])
+    row["experiencer"] = Experiencer(row["experiencer"])
+    row["assessability"] = Assessability(row["assessability"])
+    row["sizes_mm"] = tuple(row["sizes_mm"])
+    return row

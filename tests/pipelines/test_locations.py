@@ -1,0 +1,49 @@
+"""The label x location table from facts alone agrees with the labeler's own."""
+
+from pathlib import Path
+
+import pytest
+
+from configs.contracts import InputError
+from configs.files import read_table
+from labeler import load_labeler
+from pipelines.label import label
+from pipelines.locations import locations
+
+REPORTS = {
+    "a": "A 7 mm nodule in the right upper lobe. Possible left pleural effusion. No emphysema.",
+    "b": "Lungs are clear.",
+    "c": "Calcified plaques in the aorta and the coronary arteries.",
+}
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    archive = tmp_path / "reports.csv"
+    rows = [f'{name},"{text}"' for name, text in REPORTS.items()]
+    archive.write_text("\n".join(["report_id,report_text", *rows]), encoding="utf-8")
+    label(archive, out=tmp_path / "labelled", workers=1, quiet=True)
+    return tmp_path / "labelled"
+
+
+def test_table_is_the_labelers(labelled: Path, tmp_path: Path) -> None:
+    rows = locations(labelled, out=tmp_path / "places")
+    table = read_table(tmp_path / "places" / "locations.parquet")
+    labeler = load_labeler("rad_chestct")
+    wanted = [
+        {"report_id": name, **place._asdict()}
+        for name, text in REPORTS.items()
+        for place in labeler.locations(labeler.label(text))
+    ]
+    assert table.num_rows == rows == len(wanted) > 0
+    assert table.to_pylist() == wanted
+
+
+def test_convention_without_locations_is_refused(labelled: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has no locations"):
+        locations(labelled, out=tmp_path / "places", convention="clinical")
+
+
+def test_no_facts_are_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="facts"):
+        locations(tmp_path, out=tmp_path / "places")
