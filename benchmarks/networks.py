@@ -274,12 +274,15 @@ def _ridge(train: Part, store: Store, hu_nzyx: Tensor) -> Scores:
     branch = RegionalReading(grid, cells, 4, train.values_nl.shape[1])
     with torch.inference_mode():
         features = torch.cat(
-            [branch.features(torch.from_numpy(store.read(v))[None]) for v in train.volume_ids]
+            [
+                branch.features(branch.kinds(torch.from_numpy(store.read(v))[None]))
+                for v in train.volume_ids
+            ]
         )
         targets = targets_of(train.values_nl, LabelPolicy())
         fit_regional(branch, features, targets, train.patient_ids)
         _CLOSED_FORM_MINUTES["additive"] = (time.process_time() - began) / 60
-        return torch.cat([branch(chunk) for chunk in hu_nzyx.split(8)]).numpy()
+        return torch.cat([branch(branch.kinds(chunk)) for chunk in hu_nzyx.split(8)]).numpy()
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from model.networks.sizes import Size
 from model.volumes.preprocess import PREPROCESS_VERSION, PreparedVolume
 from model.volumes.volume import Affine, HuArray
 
-BUNDLE_FORMAT = 2
+BUNDLE_FORMAT = 3
 
 _JSON, _WEIGHTS, _CARD = "bundle.json", "weights.safetensors", "model_card.md"
 
@@ -156,7 +156,7 @@ class _BundleFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    format: Literal[2]
+    format: Literal[3]
     preprocess_version: int
     profile: Profile
     network: _NetworkEntry

@@ -107,6 +107,13 @@ class VoxelKinds(nn.Module):
         return split.permute(0, 1, 3, 5, 2, 4, 6).reshape(-1, z * y * x // (cz * cy * cx))
 
 
+def pooled(shares_bck: Tensor, blocks_zyx: Shape, cells_zyx: Shape) -> Tensor:
+    """Shares of larger cells, from those of the blocks that they consist of: (b, cells, kinds)."""
+    (z, y, x), (cz, cy, cx) = blocks_zyx, cells_zyx
+    split = shares_bck.view(len(shares_bck), cz, z // cz, cy, y // cy, cx, x // cx, -1)
+    return split.mean(dim=(2, 4, 6)).flatten(1, 3)
+
+
 def _surround(hu_bzyx: Tensor) -> Tensor:
     """Mean of each voxel's 3x3x3 neighbourhood, whole HU, int16."""
     padded = functional.pad(hu_bzyx[:, None].float(), (1,) * 6, mode="replicate")

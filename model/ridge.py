@@ -41,13 +41,14 @@ class RegionalFit:
 def fit_regional(
     branch: RegionalReading, features_nd: Tensor, targets: Targets, patients: list[str]
 ) -> RegionalFit:
-    """Set the branch's mean, scale and weights from its features (n, d).
+    """Set the branch's scale and weights from its features (n, d); see its `set_typical` first.
 
     Per label the penalty and the emphasis on shapes with the least weighted out-of-fold error are
     taken (patients are never parted by the folds); a sigmoid fitted on the out-of-fold predictions
     turns them into logits.
     """
     x, mean, scale = _standard(features_nd.numpy(), branch.n_tissues)
+    shift = (branch.centre().numpy() - mean) / scale
     tissues, shapes = slice(0, branch.n_tissues), slice(branch.n_tissues, None)
     rows, fold_n = _learning_rows(patients), _folds(patients)
     of_tissues, of_shapes = (
@@ -76,9 +77,10 @@ def fit_regional(
         slope, intercept = fit_sigmoid(predicted[known], positive[known], log_slope_spread=2.0)
         weight_ld[label] = slope * (x[rows].T @ alpha)
         weight_ld[label, shapes] *= emphasis_l[label] ** 2
-        bias_l[label] = slope * offset + intercept
+        # The branch reads against its typical chest, not against the features' mean.
+        bias_l[label] = slope * offset + intercept + weight_ld[label] @ shift
         out_of_fold[:, label] = slope * predicted + intercept
-    branch.set_reading(*(torch.from_numpy(found) for found in (mean, scale, weight_ld)))
+    branch.set_reading(torch.from_numpy(scale), torch.from_numpy(weight_ld))
     return RegionalFit(
         bias_l.astype(np.float32), out_of_fold.astype(np.float32), penalty_l, emphasis_l
     )

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from model.kinds import pooled
 from model.networks.norm import Norm
 from model.networks.regional import RegionalReading
-from model.networks.residual import trunk_of
+from model.networks.residual import Trunk, trunk_of
 from model.networks.sizes import Size
 
 
@@ -86,28 +87,51 @@ class AdditiveNetwork(nn.Module):
 
         `regional_bl` stands in for the regional branch's logits (see `model.ridge`).
         """
-        deep_blv = self.deep_evidence(hu_bzyx)
+        blocks_bck = self._blocks(hu_bzyx)
+        deep_blv = self._deep_evidence(hu_bzyx, blocks_bck)
         with torch.autocast(hu_bzyx.device.type, enabled=False):
             logits_bl = self.bias + deep_blv.sum(dim=2)
             if regional_bl is not None:
                 return logits_bl + regional_bl
-            return logits_bl if self.regional is None else logits_bl + self.regional(hu_bzyx)
+            if self.regional is None:
+                return logits_bl
+            regional: Tensor = self.regional(self._cells(hu_bzyx, blocks_bck))
+            return logits_bl + regional
 
     def evidence(self, hu_bzyx: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits (b, l), their maps (b, l, z, y, x) in cells, and the bias (l).
 
         |logit - bias - sum(map)| < 1e-4 in float32.
         """
-        deep_blv = self.deep_evidence(hu_bzyx)
+        blocks_bck = self._blocks(hu_bzyx)
+        deep_blv = self._deep_evidence(hu_bzyx, blocks_bck)
         maps_blzyx = deep_blv.reshape(*deep_blv.shape[:2], *self.cells_zyx)
         with torch.autocast(hu_bzyx.device.type, enabled=False):
             if self.regional is not None:
-                maps_blzyx = maps_blzyx + self.regional.maps(hu_bzyx)
+                maps_blzyx = maps_blzyx + self.regional.maps(self._cells(hu_bzyx, blocks_bck))
             return self.bias + maps_blzyx.sum(dim=(2, 3, 4)), maps_blzyx, self.bias
 
-    def deep_evidence(self, hu_bzyx: Tensor) -> Tensor:
+    def _blocks(self, hu_bzyx: Tensor) -> Tensor | None:
+        """Kinds of voxel in the stem's blocks: counted once, for stem and regional reading."""
+        if not isinstance(self.trunk, Trunk) or self.trunk.kinds is None:
+            return None
+        blocks_bck: Tensor = self.trunk.kinds(hu_bzyx)
+        return blocks_bck
+
+    def _cells(self, hu_bzyx: Tensor, blocks_bck: Tensor | None) -> Tensor:
+        """Kinds of voxel in the map's cells."""
+        assert self.regional is not None
+        if blocks_bck is not None:
+            assert isinstance(self.trunk, Trunk)
+            assert self.trunk.kinds is not None
+            return pooled(blocks_bck, self.trunk.kinds.cells_zyx, self.cells_zyx)
+        cells_bck: Tensor = self.regional.kinds(hu_bzyx)
+        return cells_bck
+
+    def _deep_evidence(self, hu_bzyx: Tensor, blocks_bck: Tensor | None) -> Tensor:
         """The trunk's contributions (b, labels, cells), in float32 also under autocast."""
-        stages = self.trunk(hu_bzyx)
+        seen = (hu_bzyx,) if blocks_bck is None else (hu_bzyx, blocks_bck)
+        stages = self.trunk(*seen)
         features = torch.cat(
             [functional.adaptive_avg_pool3d(f, self.cells_zyx).flatten(2) for f in stages], dim=1
         )

@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 from model.kinds import SHAPES, TISSUES, Shape, VoxelKinds
 
-_SMALLEST_SHARE = 1e-9
+_SMALLEST_ROOT = 1e-6  # of a share: less than one voxel of the largest grid
 
 
 class BoxReading(nn.Module):
-    """Additive evidence from the kinds of voxel in boxes of cells, against the average chest.
+    """Additive evidence from the kinds of voxel in boxes of cells, against a typical chest.
 
-    With s the share of a box's voxels of one kind, the reading is linear in sqrt(s) (Hellinger:
-    a little of something rare counts).
+    With s the share of a box's voxels of one kind and t that of the typical chest, the reading is
+    linear in sqrt(s) - sqrt(t) (Hellinger: a little of something rare counts).
 
     Args:
         cells_zyx: cells of the evidence map.
@@ -27,7 +27,7 @@ class BoxReading(nn.Module):
 
     box_of_cell: Tensor
     cells_per_box: Tensor
-    mean: Tensor
+    typical: Tensor
     scale: Tensor
 
     def __init__(self, cells_zyx: Shape, boxes: int, kinds: slice, n_labels: int) -> None:
@@ -41,41 +41,42 @@ class BoxReading(nn.Module):
         self.register_buffer("box_of_cell", box, persistent=False)
         self.register_buffer("cells_per_box", cells.clamp_(min=1), persistent=False)
         shape = (self.n_boxes, kinds.stop - kinds.start)
-        self.register_buffer("mean", torch.zeros(shape))
+        self.register_buffer("typical", torch.zeros(box.numel(), shape[1]))
         self.register_buffer("scale", torch.ones(shape))
         self.weight = nn.Parameter(torch.zeros(n_labels, *shape))
 
     def features(self, cells_bck: Tensor) -> Tensor:
         """Square roots of every box's shares: (b, boxes, kinds)."""
-        read = cells_bck[:, :, self.kinds]
-        total = read.new_zeros(len(read), self.n_boxes, read.shape[2])
-        total.index_add_(1, self.box_of_cell, read)
-        return (total / self.cells_per_box[:, None]).sqrt()
+        return self._roots(cells_bck[:, :, self.kinds])
 
-    def forward(self, cells_bck: Tensor) -> Tensor:
-        """Logit share of the boxes: (b, labels)."""
-        standard = (self.features(cells_bck) - self.mean) / self.scale
-        return torch.einsum("brk,lrk->bl", standard, self.weight)
+    def centre(self) -> Tensor:
+        """The features of the typical chest: (boxes, kinds)."""
+        return self._roots(self.typical[None])[0]
 
     def maps(self, cells_bck: Tensor) -> Tensor:
-        """The same, cell by cell: (b, labels, cells); sums to `forward`.
+        """The reading cell by cell: (b, labels, cells); sums to the weighted features.
 
-        A box's sqrt(s) is Σ over its cells of s_cell / (n sqrt(s)): every voxel of a kind weighs
-        alike. The average chest's share is taken off evenly.
+        sqrt(s) - sqrt(t) = (s - t) / (sqrt(s) + sqrt(t)), and s - t is the mean over the box's
+        cells: each says by how much it differs from the same place in the typical chest.
         """
-        root = self.features(cells_bck).clamp_min(_SMALLEST_SHARE**0.5)
-        here = self.box_of_cell
-        read = cells_bck[:, :, self.kinds]
-        standard = (read / root[:, here] - self.mean[here]) / self.scale[here]
-        standard = standard / self.cells_per_box[here, None]
-        return torch.einsum("bck,lck->blc", standard, self.weight[:, here])
+        read, here = cells_bck[:, :, self.kinds], self.box_of_cell
+        roots = (self._roots(read) + self.centre()).clamp_min(_SMALLEST_ROOT)
+        share = roots * self.scale * self.cells_per_box[:, None]
+        return torch.einsum(
+            "bck,lck->blc", (read - self.typical) / share[:, here], self.weight[:, here]
+        )
+
+    def _roots(self, read_bck: Tensor) -> Tensor:
+        total = read_bck.new_zeros(len(read_bck), self.n_boxes, read_bck.shape[2])
+        total.index_add_(1, self.box_of_cell, read_bck)
+        return (total / self.cells_per_box[:, None]).sqrt()
 
 
 class RegionalReading(nn.Module):
     """Densities and textures region by region, and what stands out wherever it lies.
 
     A few rare voxels decide of a nodule: one weight for the whole chest can be learnt from them,
-    sixty-four could not.
+    sixty-four could not. Reads cells (b, cells, kinds) as `kinds` counts them.
 
     Args:
         grid_zyx: voxels of the profile's grid.
@@ -90,33 +91,44 @@ class RegionalReading(nn.Module):
         self.kinds = VoxelKinds(grid_zyx, cells_zyx)
         self.tissues = BoxReading(cells_zyx, regions, TISSUES, n_labels)
         self.shapes = BoxReading(cells_zyx, 1, SHAPES, n_labels)
-        self.n_tissues = self.tissues.mean.numel()
+        self.n_tissues = self.tissues.scale.numel()
 
-    def features(self, hu_bzyx: Tensor) -> Tensor:
+    def features(self, cells_bck: Tensor) -> Tensor:
         """What the reading is linear in: (b, d), the `n_tissues` of the tissues first."""
-        cells = self.kinds(hu_bzyx)
-        parts = (self.tissues.features(cells), self.shapes.features(cells))
-        return torch.cat([part.flatten(1) for part in parts], dim=1)
+        return torch.cat([part.features(cells_bck).flatten(1) for part in self._parts()], dim=1)
 
-    def forward(self, hu_bzyx: Tensor) -> Tensor:
+    def centre(self) -> Tensor:
+        """The features (d) of the typical chest, whose logits are 0."""
+        return torch.cat([part.centre().flatten() for part in self._parts()])
+
+    def read(self, features_bd: Tensor) -> Tensor:
+        """Features to the regions' logit share: (b, labels)."""
+        scale_d = torch.cat([part.scale.flatten() for part in self._parts()])
+        weight_ld = torch.cat([part.weight.flatten(1) for part in self._parts()], dim=1)
+        return (features_bd - self.centre()) / scale_d @ weight_ld.T
+
+    def forward(self, cells_bck: Tensor) -> Tensor:
         """Logit share of the regions: (b, labels)."""
-        cells = self.kinds(hu_bzyx)
-        logits_bl: Tensor = self.tissues(cells) + self.shapes(cells)
-        return logits_bl
+        return self.read(self.features(cells_bck))
 
-    def maps(self, hu_bzyx: Tensor) -> Tensor:
+    def maps(self, cells_bck: Tensor) -> Tensor:
         """The same, cell by cell: (b, labels, cz, cy, cx); sums to `forward`."""
-        cells = self.kinds(hu_bzyx)
-        maps_blc = self.tissues.maps(cells) + self.shapes.maps(cells)
+        maps_blc = self.tissues.maps(cells_bck) + self.shapes.maps(cells_bck)
         return maps_blc.reshape(*maps_blc.shape[:2], *self.cells_zyx)
 
     @torch.no_grad()
-    def set_reading(self, mean_d: Tensor, scale_d: Tensor, weight_ld: Tensor) -> None:
+    def set_typical(self, cells_ck: Tensor) -> None:
+        """Take over what every cell is made of on average: (cells, kinds)."""
+        for part in self._parts():
+            part.typical.copy_(cells_ck[:, part.kinds])
+
+    @torch.no_grad()
+    def set_reading(self, scale_d: Tensor, weight_ld: Tensor) -> None:
         """Take over what was found in closed form; d as in `features`."""
-        for part, here in (
-            (self.tissues, slice(0, self.n_tissues)),
-            (self.shapes, slice(self.n_tissues, None)),
-        ):
-            part.mean.copy_(mean_d[here].view_as(part.mean))
-            part.scale.copy_(scale_d[here].view_as(part.scale))
-            part.weight.copy_(weight_ld[:, here].reshape(part.weight.shape))
+        here = (slice(0, self.n_tissues), slice(self.n_tissues, None))
+        for part, d in zip(self._parts(), here, strict=True):
+            part.scale.copy_(scale_d[d].view_as(part.scale))
+            part.weight.copy_(weight_ld[:, d].reshape(part.weight.shape))
+
+    def _parts(self) -> tuple[BoxReading, BoxReading]:
+        return self.tissues, self.shapes

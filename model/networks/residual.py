@@ -80,9 +80,9 @@ class HistogramStem(nn.Module):
         self.dropout = nn.Dropout3d(size.dropout)
         self.mix = conv_norm(N_KINDS, size.stem_width, 1, norm=size.norm)
 
-    def forward(self, hu_bzyx: Tensor) -> Tensor:
-        """(b, z, y, x) int16 HU to (b, c, z/4, y/4, x/4)."""
-        roots_bck = self.kinds(hu_bzyx).sqrt()
+    def forward(self, hu_bzyx: Tensor, blocks_bck: Tensor | None = None) -> Tensor:
+        """(b, z, y, x) int16 HU to (b, c, z/4, y/4, x/4); `blocks_bck` if counted before."""
+        roots_bck = (self.kinds(hu_bzyx) if blocks_bck is None else blocks_bck).sqrt()
         # A transposed view is channels-last memory already.
         roots = roots_bck.transpose(1, 2).reshape(-1, N_KINDS, *self.kinds.cells_zyx)
         x: Tensor = self.mix(self.dropout(self.norm(roots)))
@@ -112,9 +112,17 @@ class Trunk(nn.Module):
             width = outputs
         self.stages = nn.ModuleList(stages)
 
-    def forward(self, hu_bzyx: Tensor) -> list[Tensor]:
-        """(b, z, y, x) int16 HU to one (b, c, z', y', x') per stage, finest first."""
-        x = self.stem(hu_bzyx)
+    @property
+    def kinds(self) -> VoxelKinds | None:
+        """What counts the voxels of the stem's blocks, in a histogram stem."""
+        return self.stem.kinds if isinstance(self.stem, HistogramStem) else None
+
+    def forward(self, hu_bzyx: Tensor, blocks_bck: Tensor | None = None) -> list[Tensor]:
+        """(b, z, y, x) int16 HU to one (b, c, z', y', x') per stage, finest first.
+
+        `blocks_bck` is what `kinds` counts, where somebody has counted already.
+        """
+        x = self.stem(hu_bzyx) if blocks_bck is None else self.stem(hu_bzyx, blocks_bck)
         features = []
         for stage in self.stages:
             x = stage(x)

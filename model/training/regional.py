@@ -58,12 +58,12 @@ def regional_start(
         return _read(path)
     branch = network.regional.to(fabric.device)
     train, validation = parts
-    features_nd = _features(fabric, branch, volumes[0], config)
+    features_nd, typical_ck = _features(fabric, branch, volumes[0], config)
     policy = config.labels
     blanks = bool((train.values_nl == BLANK).any())
     if policy.blank_weight is None and blanks:
-        held_nd = _features(fabric, branch, volumes[1], config)
-    branch.cpu()
+        held_nd, _ = _features(fabric, branch, volumes[1], config)
+    branch.cpu().set_typical(typical_ck)
     if fabric.is_global_zero:
         if policy.blank_weight is None:
             weight = (
@@ -79,8 +79,11 @@ def regional_start(
 
 def _features(
     fabric: Fabric, branch: RegionalReading, volumes: Volumes, config: TrainConfig
-) -> Tensor:
-    """The regional features (n, d) of all volumes; each process reads its share."""
+) -> tuple[Tensor, Tensor]:
+    """The regional features (n, d) of all volumes, and their mean cells (cells, kinds).
+
+    Each process reads its share.
+    """
     rows = list(range(fabric.global_rank, len(volumes), fabric.world_size))
     loader = DataLoader(
         volumes,
@@ -89,14 +92,18 @@ def _features(
         ],
         num_workers=config.workers,
     )
-    own = [branch.features(hu.to(fabric.device)).cpu() for hu, _ in loader]
-    shares = gathered(fabric, (rows, torch.cat(own) if own else torch.zeros(0, 0)))
-    width = max(features.shape[1] for _, features in shares)
+    own, total = [torch.zeros(0, 0)], torch.zeros((), dtype=torch.float64)
+    for hu, _ in loader:
+        cells_bck = branch.kinds(hu.to(fabric.device))
+        own.append(branch.features(cells_bck).cpu())
+        total = total + cells_bck.cpu().double().sum(dim=0)
+    shares = gathered(fabric, (rows, torch.cat(own[1:] or own), total))
+    width = max(features.shape[1] for _, features, _ in shares)
     found = torch.zeros(len(volumes), width)
-    for places, features in shares:
+    for places, features, _ in shares:
         if places:
             found[places] = features
-    return found
+    return found, sum(total for _, _, total in shares) / len(volumes)
 
 
 def _fit(
@@ -131,20 +138,11 @@ def _choose(
     for weight in BLANK_WEIGHTS:
         tried = policy.model_copy(update={"blank_weight": weight})
         start = _fit(branch, tried, some, features[rows])
-        logits = _read_features(branch, held) + start.bias_l
+        logits = branch.read(held).detach() + start.bias_l
         found.append(macro(label_aurocs(logits.numpy(), known_values(validation.values_nl))))
     best = np.nanmax(found) if np.isfinite(found).any() else np.nan
     within = (w for w, f in zip(BLANK_WEIGHTS, found, strict=True) if f >= best - margin)
     return next(within, BLANK_WEIGHTS[0])
-
-
-@torch.no_grad()
-def _read_features(branch: RegionalReading, features_nd: Tensor) -> Tensor:
-    """What a fitted branch says (n, labels) of features that are at hand already."""
-    parts = (branch.tissues, branch.shapes)
-    mean, scale = (torch.cat([getattr(p, n).flatten() for p in parts]) for n in ("mean", "scale"))
-    weight_ld = torch.cat([part.weight.flatten(1) for part in parts], dim=1)
-    return (features_nd - mean) / scale @ weight_ld.T
 
 
 def _write(path: Path, start: RegionalStart) -> None:

@@ -127,7 +127,7 @@ def edit(path: Path, change) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c.update(format=1), "bundle format 1, this chestct reads 2"),
+        (lambda c: c.update(format=1), "bundle format 1, this chestct reads 3"),
         (lambda c: c.update(preprocess_version=99), "preprocessing version 99"),
         (lambda c: c["labels"].reverse(), "lists other labels"),
         (lambda c: c["labels"][0].update(label="ct_rate:Nodule"), "lists other labels"),

@@ -6,6 +6,7 @@ from torch import nn
 
 from configs.contracts import InputError
 from configs.profile import load_profile
+from model.kinds import VoxelKinds
 from model.networks import NETWORKS, build_network
 from model.networks.additive import AdditiveNetwork
 from model.networks.regional import RegionalReading
@@ -28,7 +29,8 @@ def network(request: pytest.FixtureRequest) -> AdditiveNetwork:
         built.head.focal,
     ):
         torch.nn.init.normal_(weight, std=0.3)
-    built.regional.tissues.mean.uniform_(0, 0.1)
+    built.regional.tissues.typical.uniform_(0, 0.1)
+    built.regional.shapes.typical.uniform_(0, 0.01)
     for module in built.modules():
         if isinstance(module, torch.nn.BatchNorm3d | torch.nn.BatchNorm1d):
             assert module.running_mean is not None
@@ -69,13 +71,43 @@ def test_regional_evidence_lies_where_the_density_is():
     spot[0, 9:15, 25:31, 1:7] = 60
     soft_tissue = (KNOTS_HU.index(50.0), KNOTS_HU.index(75.0))
     branch.tissues.weight[:, :, list(soft_tissue)] = 1.0
-    changed = (branch.maps(spot) - branch.maps(empty))[0, 0].abs() > 1e-6
+    changed = (branch.maps(branch.kinds(spot)) - branch.maps(branch.kinds(empty)))[
+        0, 0
+    ].abs() > 1e-6
     assert changed.nonzero().tolist() == [[1, 3, 0]]
     torch.nn.init.normal_(branch.tissues.weight)
-    changed = (branch.maps(spot) - branch.maps(empty))[0, 0].abs() > 1e-6
+    changed = (branch.maps(branch.kinds(spot)) - branch.maps(branch.kinds(empty)))[
+        0, 0
+    ].abs() > 1e-6
     assert not changed[2:].any()
     assert not changed[:, :2].any()
     assert not changed[:, :, 2:].any()
+
+
+@torch.inference_mode()
+def test_the_typical_chest_has_no_evidence_and_others_where_they_differ():
+    """What every chest has at that place speaks for nothing, however much a kind weighs."""
+    branch = RegionalReading((32, 32, 32), (4, 4, 4), 2, 1)
+    torch.nn.init.normal_(branch.tissues.weight)
+    torch.nn.init.normal_(branch.shapes.weight)
+    typical = torch.full((1, 32, 32, 32), -1000, dtype=torch.int16)
+    typical[:, 8:24, 8:24, 8:24] = 40
+    branch.set_typical(branch.kinds(typical)[0])
+    assert branch.maps(branch.kinds(typical)).abs().max() < 1e-6
+    other = typical.clone()
+    other[0, 11:13, 11:13, 11:13] = -800
+    maps = branch.maps(branch.kinds(other))
+    assert (maps[0, 0].abs() > 1e-6).nonzero().tolist() == [[1, 1, 1]]
+    assert torch.allclose(maps.sum((2, 3, 4)), branch(branch.kinds(other)), atol=1e-4)
+
+
+def test_kinds_are_counted_once_for_stem_and_regional_reading(network, monkeypatch):
+    calls = []
+    counted = VoxelKinds.forward
+    monkeypatch.setattr(VoxelKinds, "forward", lambda s, hu: calls.append(1) or counted(s, hu))
+    network(volumes(1))
+    network.evidence(volumes(1))
+    assert len(calls) == 2
 
 
 @torch.inference_mode()

@@ -15,18 +15,19 @@ GRID, CELLS = (32, 32, 32), (4, 4, 4)
 def fitted():
     hu_nzyx, values_nl = make_chests(140)
     branch = RegionalReading(GRID, CELLS, 4, values_nl.shape[1])
-    hu = torch.from_numpy(hu_nzyx)
+    cells = branch.kinds(torch.from_numpy(hu_nzyx))
+    branch.set_typical(cells[:100].mean(dim=0))
     target = values_nl[:100].astype(np.float32)
     weight = np.ones_like(target)
     weight[:10, 0] = 0
     fit = fit_regional(
         branch,
-        branch.features(hu[:100]),
+        branch.features(cells[:100]),
         Targets(target, weight),
         [f"p{i // 2}" for i in range(100)],
     )
     with torch.inference_mode():
-        return fit, branch(hu).numpy() + fit.bias_l, values_nl
+        return fit, branch(cells).numpy() + fit.bias_l, values_nl
 
 
 def test_reads_unseen_chests(fitted):
@@ -50,7 +51,7 @@ def test_a_label_with_one_value_is_left_at_zero():
     branch = RegionalReading(GRID, CELLS, 2, 3)
     target = values_nl.astype(np.float32)
     target[:, 1] = 0
-    histograms = branch.features(torch.from_numpy(hu_nzyx))
+    histograms = branch.features(branch.kinds(torch.from_numpy(hu_nzyx)))
     fit = fit_regional(
         branch, histograms, Targets(target, np.ones_like(target)), [str(i) for i in range(20)]
     )
@@ -71,7 +72,7 @@ def test_a_few_voxels_that_stand_out_are_learnt_where_they_matter():
         y, x = random.integers(0, 30, 2)
         hu_zyx[:, y : y + 2, x : x + 2] = 40
     branch = RegionalReading(GRID, CELLS, 4, 1)
-    features = branch.features(torch.from_numpy(hu_nzyx))
+    features = branch.features(branch.kinds(torch.from_numpy(hu_nzyx)))
     patients = [str(i) for i in range(120)]
     fit = fit_regional(branch, features, Targets(values, np.ones_like(values)), patients)
     assert fit.emphasis_l[0] > 0
