@@ -12,8 +12,8 @@ def phases_of(candidates: Iterable[Candidate]) -> dict[int, int]:
     """The phase within its study, from 1, of each DICOM candidate, by `id(candidate)`.
 
     Series are of one phase when they agree in contrast agent and acquisition number and begin
-    within five seconds of the one before. What a header does not say agrees only with what
-    does not say it either. A volume file says nothing of its moment: it has no phase.
+    within five seconds of the one before; one that does not say when it was taken is alone. A
+    volume file says nothing of its moment: it has no phase.
     """
     studies: dict[tuple[bytes, ...], list[Candidate]] = defaultdict(list)
     for item in candidates:
@@ -47,5 +47,6 @@ def _moment(item: Candidate) -> tuple[str, str, float]:
 
 
 def _continues(earlier: tuple[str, str, float], later: tuple[str, str, float]) -> bool:
-    same = earlier[:2] == later[:2] and (earlier[2] < 0) == (later[2] < 0)
-    return same and later[2] - earlier[2] <= _PAUSE_S
+    if earlier[:2] != later[:2] or earlier[2] < 0:
+        return False
+    return later[2] - earlier[2] <= _PAUSE_S
