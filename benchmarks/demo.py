@@ -51,7 +51,7 @@ def main(out: Path) -> None:
         "logistic regression, global histogram": lambda: _global_histogram(
             train, volumes[Split.TRAIN], volumes[Split.TEST]
         ),
-        "ridge regression, 4x4x4 histograms": lambda: _regional_ridge(
+        "ridge regression, 4x4x4 histograms": lambda: regional_ridge(
             train, volumes[Split.TRAIN], volumes[Split.TEST]
         ),
         f"network ({bundle.network_name})": lambda: np.concatenate(
@@ -112,8 +112,11 @@ def _logistic(
     return scores
 
 
-def _regional_ridge(train: Part, seen: torch.Tensor, unseen: torch.Tensor) -> Scores:
-    """A penalty for each label by leave-one-out; shares as they are."""
+def regional_ridge(train: Part, seen: torch.Tensor, unseen: torch.Tensor) -> Scores:
+    """Scores of unseen volumes by a ridge regression on 4x4x4 histograms of HU.
+
+    A penalty for each label by leave-one-out; shares as they are.
+    """
     x, x_unseen = _histograms(seen, 4), _histograms(unseen, 4)
     mean, scale = x.mean(axis=0), x.std(axis=0)
     scale = np.maximum(scale, np.median(scale))
