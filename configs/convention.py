@@ -4,11 +4,11 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from configs.contracts import InputError
 from configs.overlay import overlay_files
-from configs.yaml_file import load_yaml
+from configs.yaml_file import load_yaml, where
 
 FOLDER = Path(__file__).parent / "conventions"
 
@@ -83,6 +83,12 @@ class Convention(BaseModel):
     locations: dict[str, LocationRule] = {}
     """Where a label can be, for conventions that give a label x location table."""
 
+    _source: Path | None = PrivateAttr(default=None)
+
+    def where(self, label: str) -> str:
+        """Where a label stands, as the beginning of an error message."""
+        return f"{where(self._source, 'labels', label)}: " if self._source else ""
+
     def rules(self, label: str) -> tuple[LabelRule, ...]:
         """The rules that feed a label."""
         rule = self.labels[label]
@@ -101,4 +107,6 @@ def load_convention(name: str, folder: Path = FOLDER, overlay: Path | None = Non
         known = ", ".join(sorted(named))
         path = path or folder / f"{name}.yaml"
         raise InputError(f"{path}: no convention {name!r}; there are {known}, or give a .yaml file")
-    return load_yaml(path, Convention)
+    convention = load_yaml(path, Convention)
+    convention._source = path  # no field: the file does not write it
+    return convention

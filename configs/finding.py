@@ -4,16 +4,22 @@ from collections.abc import Iterable
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from configs.contracts import InputError
 from configs.overlay import overlay_files
 from configs.phrase import compile_phrase
-from configs.yaml_file import load_yaml
+from configs.yaml_file import load_yaml, where
 
 FOLDER = Path(__file__).parent / "findings"
+
+
+def _words(source: Any) -> Any:
+    if isinstance(source, bool):
+        raise ValueError("a truth value; write the word in quotes")
+    return source
 
 
 def _valid_phrase(source: str) -> str:
@@ -24,7 +30,7 @@ def _valid_phrase(source: str) -> str:
     return source
 
 
-PhraseText = Annotated[str, AfterValidator(_valid_phrase)]
+PhraseText = Annotated[str, BeforeValidator(_words), AfterValidator(_valid_phrase)]
 """A phrase in the language of `configs.phrase`, checked when the file is read."""
 
 
@@ -131,15 +137,33 @@ def load_findings(folder: Path = FOLDER, overlay: Path | None = None) -> dict[st
     findings |= own
     origin |= own_origin
     for finding in findings.values():
-        for parent in finding.parents:
-            if parent not in findings:
-                raise InputError(
-                    f"{origin[finding.id]}: finding {finding.id!r} has an unknown parent "
-                    f"{parent!r}; expected the id of a finding"
-                )
+        _check(finding, findings, origin[finding.id])
     for name in findings:
-        ancestors(name, findings)
+        try:
+            ancestors(name, findings)
+        except InputError as error:
+            raise InputError(f"{where(origin[name], name, 'parents')}: {error}") from None
     return findings
+
+
+def _check(finding: Finding, findings: dict[str, Finding], origin: Path) -> None:
+    """Raise InputError with file and line where a finding names what does not exist."""
+    from configs.anatomy import load_anatomy  # which itself needs the groups of this module
+
+    for number, parent in enumerate(finding.parents):
+        if parent not in findings:
+            place = where(origin, finding.id, "parents", number)
+            raise InputError(
+                f"{place}: finding {finding.id!r} has an unknown parent {parent!r}; "
+                "expected the id of a finding"
+            )
+    for number, seat in enumerate(finding.anatomy):
+        if seat not in load_anatomy().places:
+            place = where(origin, finding.id, "anatomy", number)
+            raise InputError(
+                f"{place}: finding {finding.id!r}: no place is called {seat!r}; "
+                "configs/anatomy.yaml has the places"
+            )
 
 
 def _read(paths: Iterable[Path]) -> tuple[dict[str, Finding], dict[str, Path]]:

@@ -56,6 +56,15 @@ def load_yaml(path: Path, model: type[Model], *, keyed_by: str | None = None) ->
         raise InputError(_explain(path, root, error, model)) from None
 
 
+def where(path: Path, *steps: int | str) -> str:
+    """File and line of an entry, for mistakes that only a reader of several files can see.
+
+    `where(path, "wheeze", "parents", 0)` is "findings/ours.yaml:7".
+    """
+    root, _ = _parse(path, path.read_text(encoding="utf-8"))
+    return f"{path}:{_line_of(root, steps)}"
+
+
 def _parse(path: Path, text: str) -> tuple[yaml.Node, Any]:
     """The nodes, which know their lines, and the content made from them."""
     _refuse_depth(path, text)

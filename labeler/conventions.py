@@ -80,7 +80,7 @@ class CompiledConvention:
         for number, label in enumerate(self.names):
             groups = set()
             for rule in convention.rules(label):
-                _check_known(label, rule, findings, anatomy)
+                _check_known(convention, label, rule, findings, anatomy)
                 compiled = _Rule(number, rule, anatomy)
                 for finding in _closed(rule.findings, findings) - _closed(rule.unless, findings):
                     self._feeds.setdefault(finding, []).append(compiled)
@@ -151,14 +151,24 @@ class CompiledConvention:
 
 
 def _check_known(
-    label: str, rule: LabelRule, findings: dict[str, Finding], anatomy: Anatomy
+    convention: Convention,
+    label: str,
+    rule: LabelRule,
+    findings: dict[str, Finding],
+    anatomy: Anatomy,
 ) -> None:
     for finding in (*rule.findings, *rule.unless):
         if finding not in findings:
-            raise InputError(f"label {label!r}: no finding is called {finding!r}")
+            raise InputError(
+                f"{convention.where(label)}label {label!r}: no finding is called {finding!r}; "
+                "expected an id of configs/findings"
+            )
     for place in (*rule.anatomy, *rule.not_anatomy):
         if place not in anatomy.places:
-            raise InputError(f"label {label!r}: no place is called {place!r}")
+            raise InputError(
+                f"{convention.where(label)}label {label!r}: no place is called {place!r}; "
+                "configs/anatomy.yaml has the places"
+            )
 
 
 def _closed(wanted: tuple[str, ...], findings: dict[str, Finding]) -> set[str]:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from configs.anatomy import Anatomy
-from configs.contracts import InputError
 from configs.finding import Finding, PlaceRule
 from labeler.context import Context
 from labeler.lexicon import Hit, Item
@@ -29,13 +28,6 @@ class Places:
     """Finds mentions' places."""
 
     def __init__(self, findings: dict[str, Finding], anatomy: Anatomy) -> None:
-        for name, finding in findings.items():
-            for place in finding.anatomy:
-                if place not in anatomy.places:
-                    raise InputError(
-                        f"finding {name!r}: no place is called {place!r}; configs/anatomy.yaml "
-                        "has the places"
-                    )
         self._weak_means = {
             name: place.parent or name for name, place in anatomy.places.items() if place.weak
         }
