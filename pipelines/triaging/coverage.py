@@ -1,12 +1,13 @@
 """What a policy asks for against what a bundle's labels can tell."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from configs.finding import Needs, load_findings
 from configs.triage_policy import TriagePolicy
 from model.calibration import Calibration, CalibrationState
+from model.operating import OperatingPoint
 from pipelines.rendering.display import load_display
 from pipelines.rendering.ontology import meaning
 
@@ -20,17 +21,13 @@ class Basis(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class OperatingPoint:
+class Cut:
     """From which probability on a label is flagged, and what that did on validation scans."""
 
     threshold: float
     basis: Basis
-    caught: int | None = None
-    """Validation scans with the finding at or over the threshold; None but for SENSITIVITY."""
-    positives: int = 0
-    alarms: int | None = None
-    """Validation scans without the finding at or over the threshold."""
-    negatives: int = 0
+    counted: OperatingPoint | None = None
+    """None but for SENSITIVITY."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +39,7 @@ class Watched:
     weight: float
     urgent: bool
     """It flags scans; the others only order them."""
-    point: OperatingPoint
+    cut: Cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +90,9 @@ def cover(
             continue
         seen.update(weighed)
         weight = max(policy.findings[finding] for finding in weighed)
-        point = operating_point(calibration, policy.sensitivity)
+        cut = choose_cut(calibration, policy.sensitivity)
         urgent = weight >= policy.urgent_weight
-        watched.append(Watched(label, load_display().of(label).name, weight, urgent, point))
+        watched.append(Watched(label, load_display().of(label).name, weight, urgent, cut))
     watched.sort(key=lambda item: -item.weight)
     findings = load_findings()
     unseen = tuple(
@@ -106,30 +103,37 @@ def cover(
     return Coverage({item.label: item for item in watched}, unseen)
 
 
-def operating_point(calibration: Calibration, sensitivity: float) -> OperatingPoint:
-    """The highest edge of the reliability bins that still catches this share of the positives.
+def choose_cut(calibration: Calibration, sensitivity: float) -> Cut:
+    """The highest threshold that still catches this share of the validation positives.
 
-    Bins hold about twenty scans, so the share is usually passed by some.
+    Looked for among the bundle's own operating points and the edges of its reliability bins, which
+    hold about twenty scans each, so the share is usually passed by some.
 
     >>> from model.calibration import ReliabilityBin
     >>> bins = (ReliabilityBin(0, 0.2, 20, 1), ReliabilityBin(0.2, 1, 20, 9))
     >>> fitted = Calibration(CalibrationState.FITTED, 1, 0, 0.5, 10, 30, bins)
-    >>> point = operating_point(fitted, 0.9)
-    >>> point.threshold, point.caught, point.positives, point.alarms, point.negatives
-    (0.2, 9, 10, 11, 30)
-    >>> operating_point(fitted, 0.95).basis.value
+    >>> cut = choose_cut(fitted, 0.9)
+    >>> cut.threshold, cut.counted.true_positives, cut.counted.false_positives
+    (0.2, 9, 11)
+    >>> choose_cut(fitted, 0.95).basis.value
     'unreached'
     """
     if calibration.state is not CalibrationState.FITTED or not calibration.bins:
-        return OperatingPoint(calibration.threshold, Basis.UNKNOWN)
+        return Cut(calibration.threshold, Basis.UNKNOWN)
+    points = [*_edges(calibration), calibration.balanced, calibration.sensitive]
+    enough = [point for point in points if point and point.sensitivity >= sensitivity - 1e-9]
+    if not enough:
+        return Cut(calibration.threshold, Basis.UNREACHED)
+    best = max(enough, key=lambda point: point.threshold)
+    return Cut(best.threshold, Basis.SENSITIVITY, best)
+
+
+def _edges(calibration: Calibration) -> Iterator[OperatingPoint]:
+    """The operating point at each edge between bins, highest first."""
     positives = sum(found.positives for found in calibration.bins)
     negatives = sum(found.scans for found in calibration.bins) - positives
     caught = alarms = 0
     for found in reversed(calibration.bins[1:]):
         caught += found.positives
         alarms += found.scans - found.positives
-        if caught >= sensitivity * positives - 1e-9:
-            return OperatingPoint(
-                found.low, Basis.SENSITIVITY, caught, positives, alarms, negatives
-            )
-    return OperatingPoint(calibration.threshold, Basis.UNREACHED)
+        yield OperatingPoint(found.low, caught, alarms, positives - caught, negatives - alarms)

@@ -17,7 +17,7 @@ class Scored:
     @property
     def flagged(self) -> bool:
         """An urgent finding's label at or over its threshold."""
-        return self.watched.urgent and self.probability >= self.watched.point.threshold
+        return self.watched.urgent and self.probability >= self.watched.cut.threshold
 
     @property
     def points(self) -> float:

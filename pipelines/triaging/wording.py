@@ -90,14 +90,17 @@ def threshold(watched: WatchedLabel) -> str:
     """From where on a label flags, and what that did on validation scans."""
     if not watched.urgent:
         return "orders only, flags nothing"
-    own = f"{percent(watched.threshold)}, the bundle's own threshold"
-    if watched.basis is Basis.UNKNOWN:
-        return f"{own}: too few validation scans, its sensitivity is not known"
-    if watched.basis is Basis.UNREACHED:
-        return f"{own}: only flagging every scan would reach the stated sensitivity"
+    counted = watched.counted
+    if counted is None:
+        why = {
+            Basis.UNKNOWN: "too few validation scans, its sensitivity is not known",
+            Basis.UNREACHED: "only flagging every scan would reach the stated sensitivity",
+        }[watched.basis]
+        return f"{percent(watched.threshold)}, the bundle's own threshold: {why}"
     return (
-        f"{percent(watched.threshold)}: flagged {watched.caught} of {watched.positives} validation "
-        f"scans with it, and {watched.alarms} of {watched.negatives} without"
+        f"{percent(watched.threshold)}: flagged {counted.caught} of {counted.positives} validation "
+        f"scans with it (of all such scans at least {percent(counted.sensitivity_low)}, with 95 % "
+        f"confidence), and {counted.alarms} of {counted.negatives} without"
     )
 
 

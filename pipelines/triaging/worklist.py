@@ -9,6 +9,7 @@ from pydantic import Field, FiniteFloat, model_validator
 
 from configs.contracts import INTENDED_USE, PROBABILITY_MEANING
 from configs.triage_policy import TriagePolicy
+from model.operating import OperatingPoint
 from pipelines.rendering.content import Remark, Scan, Status, TrainingData
 from pipelines.rendering.part import Part
 from pipelines.triaging.coverage import Basis, Coverage
@@ -63,6 +64,16 @@ class Row(Part):
     page: str | None = None
 
 
+class Counted(Part):
+    """What a threshold did on the bundle's validation scans."""
+
+    caught: int = Field(description="scans with the finding that it flags")
+    positives: int
+    alarms: int = Field(description="scans without the finding that it flags")
+    negatives: int
+    sensitivity_low: FiniteFloat = Field(description="its lower bound: one-sided, 95 %, exact")
+
+
 class WatchedLabel(Part):
     """A label that decides the order, with what its threshold did on validation scans."""
 
@@ -72,10 +83,7 @@ class WatchedLabel(Part):
     urgent: bool = Field(description="it flags scans; the others only order them")
     threshold: FiniteFloat
     basis: Basis
-    caught: int | None = Field(description="validation scans with the finding that it flags")
-    positives: int
-    alarms: int | None = Field(description="validation scans without the finding that it flags")
-    negatives: int
+    counted: Counted | None = Field(description="null where the sensitivity is not known")
 
 
 class Network(Part):
@@ -184,7 +192,7 @@ def _flag(scored: Scored, score: Score) -> Flag:
         name=scored.watched.name,
         weight=scored.watched.weight,
         probability=scored.probability,
-        threshold=scored.watched.point.threshold,
+        threshold=scored.watched.cut.threshold,
         place=score.place,
         slice=score.slice,
     )
@@ -198,14 +206,23 @@ def watched_labels(coverage: Coverage) -> tuple[WatchedLabel, ...]:
             name=item.name,
             weight=item.weight,
             urgent=item.urgent,
-            threshold=item.point.threshold,
-            basis=item.point.basis,
-            caught=item.point.caught,
-            positives=item.point.positives,
-            alarms=item.point.alarms,
-            negatives=item.point.negatives,
+            threshold=item.cut.threshold,
+            basis=item.cut.basis,
+            counted=_counted(item.cut.counted),
         )
         for item in coverage.watched.values()
+    )
+
+
+def _counted(point: OperatingPoint | None) -> Counted | None:
+    if point is None:
+        return None
+    return Counted(
+        caught=point.true_positives,
+        positives=point.true_positives + point.false_negatives,
+        alarms=point.false_positives,
+        negatives=point.false_positives + point.true_negatives,
+        sensitivity_low=point.sensitivity_low,
     )
 
 

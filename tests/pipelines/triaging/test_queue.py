@@ -1,12 +1,15 @@
 """Who comes first: weights, thresholds, waiting."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.triage_policy import HIGHEST_WEIGHT, load_triage_policy
 from model.calibration import UNCALIBRATED, Calibration, CalibrationState, ReliabilityBin
+from model.operating import OperatingPoint
 from pipelines.rendering.content import Remark, Scan, Status
-from pipelines.triaging.coverage import Basis, OperatingPoint, Watched, cover, operating_point
+from pipelines.triaging.coverage import Basis, Cut, Watched, choose_cut, cover
 from pipelines.triaging.queue import Scored, flags, priority, urgency
 from pipelines.triaging.record import Record, Score, not_read
 from pipelines.triaging.worklist import Dealt, Standing, rank
@@ -30,20 +33,27 @@ BINS = (
 
 @given(st.floats(0.01, 0.99))
 def test_a_threshold_catches_at_least_the_stated_share(sensitivity: float) -> None:
-    point = operating_point(fitted(*BINS), sensitivity)
-    if point.caught is None:
-        assert point == OperatingPoint(0.5, Basis.UNREACHED)
+    cut = choose_cut(fitted(*BINS), sensitivity)
+    if cut.counted is None:
+        assert cut == Cut(0.5, Basis.UNREACHED)
         assert sensitivity > 19 / 20
         return
-    assert point.caught >= sensitivity * point.positives - 1e-6
-    higher = [found.low for found in BINS if found.low > point.threshold]
+    assert cut.counted.sensitivity >= sensitivity - 1e-6
+    higher = [found.low for found in BINS if found.low > cut.threshold]
     for edge in higher:  # it is the highest such edge
         caught = sum(found.positives for found in BINS if found.low >= edge)
-        assert caught < sensitivity * point.positives
+        assert caught < sensitivity * 20
 
 
 def test_a_label_without_counts_keeps_its_threshold_and_says_so() -> None:
-    assert operating_point(UNCALIBRATED, 0.9) == OperatingPoint(0.5, Basis.UNKNOWN)
+    assert choose_cut(UNCALIBRATED, 0.9) == Cut(0.5, Basis.UNKNOWN)
+
+
+def test_the_bundles_own_point_is_taken_where_it_is_higher_and_catches_enough() -> None:
+    own = OperatingPoint(0.25, 19, 5, 1, 35)
+    calibration = replace(fitted(*BINS), sensitive=own)
+    assert choose_cut(calibration, 0.95) == Cut(0.25, Basis.SENSITIVITY, own)
+    assert choose_cut(calibration, 0.96).basis is Basis.UNREACHED
 
 
 def test_what_the_policy_wants_and_no_label_has_is_named() -> None:
@@ -76,7 +86,7 @@ def test_waiting_never_lowers_and_urgency_never_loses(
 
 def scored(weight: float, probability: float, threshold: float = 0.1) -> Scored:
     return Scored(
-        Watched("ct_rate:x", "X", weight, weight >= 50, OperatingPoint(threshold, Basis.UNKNOWN)),
+        Watched("ct_rate:x", "X", weight, weight >= 50, Cut(threshold, Basis.UNKNOWN)),
         probability,
     )
 
