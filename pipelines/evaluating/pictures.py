@@ -131,7 +131,9 @@ def _drawn(inches: tuple[float, float], salt: str) -> Iterator[tuple[Figure, lis
     """A figure to draw on, and a list that holds its SVG afterwards."""
     written: list[str] = []
     with mpl.rc_context({**_STYLE, "svg.hashsalt": salt}):
-        figure = Figure(figsize=inches, layout="constrained")
+        figure = Figure(figsize=inches)  # its constrained layout would take half of the time
+        left, right = 0.6 / inches[0], 1 - 0.15 / inches[0]
+        figure.subplots_adjust(left, 0.17, right, 0.91, wspace=0.28)
         yield figure, written
         text = io.StringIO()
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
