@@ -29,6 +29,7 @@ def score(
     *,
     against: Path | None = None,
     errata: Path | None = None,
+    reports: Path | None = None,
     out: Path | None = None,
     convention: str | None = None,
     id_column: str | None = None,
@@ -51,6 +52,9 @@ def score(
     errata
         CSV with an identifier and a column `label`: gold cells judged wrong. F1 is given as the
         gold is, and with those cells left out.
+    reports
+        The archive that was labelled: puts the sentences behind each disagreement into
+        `disagreements.csv` (which then holds report text).
     out
         Write `score.json` and `disagreements.csv`, with the facts behind each, to this folder.
     convention
@@ -69,6 +73,8 @@ def score(
     from pipelines.labelled.values import coding_of, convention_of, labels_file, read_label_values
     from pipelines.running.progress import messages
 
+    if reports is not None and out is None:
+        raise InputError("--reports: the sentences are written to --out; give it too")
     if resamples < 1:
         raise InputError(f"--resamples {resamples}: at least 1 is needed")
     convention = convention or convention_of(labels)
@@ -79,7 +85,13 @@ def score(
     matched = match(predicted, truth, other, errata, coding)
     done = _measure(matched, with_errata=errata is not None, resamples=resamples, seed=seed)
     if out is not None:
-        inputs = {"labels": labels, "gold": gold, "against": against, "errata": errata}
+        inputs = {
+            "labels": labels,
+            "gold": gold,
+            "against": against,
+            "errata": errata,
+            "reports": reports,
+        }
         config = {"convention": convention, "resamples": resamples, "seed": seed}
         given = {name: path for name, path in inputs.items() if path is not None}
         _write(out, matched, done, given, config)
@@ -121,7 +133,7 @@ def _write(
     config: Mapping[str, object],
 ) -> None:
     from configs.files import write_json
-    from pipelines.labelled.disagreements import write_disagreements
+    from pipelines.labelled.disagreements import Sources, write_disagreements
     from pipelines.labelled.score_table import as_json
     from pipelines.running.run import Run
 
@@ -132,7 +144,10 @@ def _write(
         run.counts["disagreements"] = write_disagreements(
             out / "disagreements.csv",
             matched,
-            facts if facts.exists() else None,
-            str(convention) if convention else None,
+            Sources(
+                facts if facts.exists() else None,
+                str(convention) if convention else None,
+                inputs.get("reports"),
+            ),
         )
         write_json(out / "score.json", as_json(done))

@@ -159,3 +159,24 @@ def test_the_real_reports_score_well(tmp_path: Path) -> None:
     assert done.as_is.reports == 800
     assert len(done.as_is.by_label) == 18
     assert done.as_is.macro.f1.value > 0.9
+
+
+def test_sentences_stand_behind_each_disagreement(tmp_path: Path) -> None:
+    reports = lines(
+        tmp_path / "reports.csv",
+        "report_id,report_text",
+        'a,"Heart size is normal. No emphysema\nis seen in either lung."',
+        "b,Emphysema.",
+    )
+    label(reports, out=tmp_path / "labelled", workers=1, quiet=True)
+    gold = lines(tmp_path / "gold.csv", "report_id,Emphysema", "a,1", "b,1")
+    score(
+        tmp_path / "labelled", gold, reports=reports, out=tmp_path / "out", resamples=20, quiet=True
+    )
+    with (tmp_path / "out" / "disagreements.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["report_id"] == "a"
+    assert "No emphysema is seen in either lung." in row["sentences"]
+    assert "Heart" not in row["sentences"]
+    with pytest.raises(InputError, match="--out"):
+        score(tmp_path / "labelled", gold, reports=reports)
