@@ -4,6 +4,7 @@ import gzip
 import zipfile
 import zlib
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -12,6 +13,7 @@ from model.volumes.volume import VolumeError, VolumeReason
 _UNSUSPICIOUS_BYTES = 64 << 20
 _MAX_BYTES = 8 << 30
 _MAX_INFLATED = 256 << 20
+_PIECE_BYTES = 1 << 16
 _MAX_RATIO = 100  # chest CT compresses to a half or a fifth
 
 DEFLATED = b"1.2.840.10008.1.2.1.99"
@@ -120,18 +122,26 @@ def sibling(header: Path, name: str) -> Path:
 def inflate_dicom(packed: bytes, max_bytes: int = _MAX_INFLATED) -> bytes | None:
     """The data set of a file in the deflated transfer syntax (PS3.5 A.5); None for another file.
 
-    Raises VolumeError TOO_LARGE past `max_bytes`, TRUNCATED where the stream does not end.
+    Raises VolumeError TOO_LARGE past `max_bytes`, or past 64 MiB and a hundredfold; TRUNCATED where
+    the stream does not end.
     """
     if DEFLATED not in packed[:1024] or packed[128:132] != b"DICM":
         return None
     # (0002,0000) tells how long the meta header is that stays uncompressed.
     start = 144 + int.from_bytes(packed[140:144], "little")
+    bound = min(max_bytes, max(_UNSUSPICIOUS_BYTES, _MAX_RATIO * len(packed)))
     stream = zlib.decompressobj(-zlib.MAX_WBITS)
-    content = stream.decompress(packed[start:], max_bytes)
-    if stream.unconsumed_tail:
-        raise VolumeError(
-            VolumeReason.TOO_LARGE, f"a deflated DICOM file inflates past {max_bytes >> 20} MiB"
-        )
+    content = BytesIO()  # grows in place: one bytes object at the end would be a second copy
+    for place in range(start, len(packed), _PIECE_BYTES):
+        piece = packed[place : place + _PIECE_BYTES]
+        while piece and not stream.eof:
+            content.write(stream.decompress(piece, _PIECE_BYTES))
+            piece = stream.unconsumed_tail
+            if content.tell() > bound:
+                raise VolumeError(
+                    VolumeReason.TOO_LARGE, f"a deflated DICOM file inflates past {bound >> 20} MiB"
+                )
+    content.write(stream.flush())  # what the last piece's limit held back
     if not stream.eof:
         raise VolumeError(VolumeReason.TRUNCATED, "a deflated DICOM file ends too early")
-    return content
+    return content.getvalue()

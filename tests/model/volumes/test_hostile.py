@@ -7,6 +7,7 @@ import os
 import random
 import resource
 import time
+import zlib
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,19 @@ def test_a_caller_may_bound_what_inflates(tmp_path: Path) -> None:
     with pytest.raises(VolumeError, match="past 1 MiB") as caught:
         inflate_dicom((tmp_path / "im0000").read_bytes(), max_bytes=1 << 20)
     assert caught.value.reason is VolumeReason.TOO_LARGE
+
+
+@pytest.mark.parametrize("noise", [0, 40_000, 90_000])
+@pytest.mark.parametrize("blank", [0, (1 << 16) - 1, 1 << 16, (1 << 20) + 1])
+def test_what_inflates_is_whole(noise: int, blank: int) -> None:
+    content = random.Random(noise).randbytes(noise) + bytes(blank)
+    packer = zlib.compressobj(9, wbits=-15)
+    packed = packer.compress(content) + packer.flush()
+    syntax = b"1.2.840.10008.1.2.1.99"
+    head = b"\0" * 128 + b"DICM" + b"\0" * 8 + len(syntax).to_bytes(4, "little") + syntax
+    assert inflate_dicom(head + packed) == content
+    with pytest.raises(VolumeError, match="TRUNCATED"):
+        inflate_dicom(head + packed[:-1])
 
 
 @pytest.mark.parametrize("kind", KINDS)
