@@ -25,16 +25,21 @@ def write(path: Path, tensors: Mapping[str, Tensor], info: Mapping[str, Any]) ->
     The temporary file lies beside `path`, whatever TMPDIR says, and is fsynced before it takes the
     name. Raises TrainingError, and leaves the earlier file alone, where a tensor is not finite.
     """
+    require_finite(tensors)
+    flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    header = {"info": json.dumps(info, allow_nan=False), "sha256": _digest(flat)}
+    with files.atomic_path(path) as temporary:
+        save_file(flat, temporary, metadata=header)
+
+
+def require_finite(tensors: Mapping[str, Tensor]) -> None:
+    """Raise TrainingError naming the first tensor that holds a NaN or an infinity."""
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise TrainingError(
                 f"{name} became NaN or infinite, so no checkpoint was written; "
                 "lower learning_rate, and go on from the last one with --resume"
             )
-    flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    header = {"info": json.dumps(info, allow_nan=False), "sha256": _digest(flat)}
-    with files.atomic_path(path) as temporary:
-        save_file(flat, temporary, metadata=header)
 
 
 def read(path: Path) -> tuple[Tensors, dict[str, Any]]:

@@ -24,12 +24,17 @@ def first_bad_weight(network: nn.Module) -> str | None:
     return None
 
 
-def first_bad_gradient(network: nn.Module) -> str | None:
-    """The first parameter, by name, whose gradient holds a NaN or an infinity."""
-    for name, parameter in network.named_parameters():
-        if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
+def worst_gradient(network: nn.Module) -> str | None:
+    """The parameter, by name, where a gradient that is no number arose; None without gradients.
+
+    A NaN flows from the loss to the input, so it is the last parameter that has one. Where all are
+    finite and only their length is not, it is the one that is longest.
+    """
+    gradients = {n: p.grad for n, p in network.named_parameters() if p.grad is not None}
+    for name in reversed(gradients):
+        if not torch.isfinite(gradients[name]).all():
             return name
-    return None
+    return max(gradients, key=lambda name: float(gradients[name].abs().max()), default=None)
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ from lightning import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from configs import files
 from configs.contracts import InputError
 from configs.profile import Profile
 from configs.training import TrainConfig
@@ -23,7 +24,8 @@ from model.networks.start import load_start
 from model.training.devices import first_only, launch, quiet_lightning
 from model.training.history import Epoch, Watcher
 from model.training.identity import claim, identity_of
-from model.training.loop import Lesson, SeedRun
+from model.training.lesson import Lesson
+from model.training.loop import SeedRun
 from model.training.memory import check_memory
 from model.training.regional import RegionalStart, regional_start
 from model.training.validation import label_aurocs, macro, predict
@@ -87,13 +89,14 @@ def fit(
     fabric = fabric or launch(config)
 
     def begin() -> None:
-        _check_parts(train, validation, fabric.world_size)
+        _check_parts(config, train, validation, fabric.world_size)
         if config.in_memory:
             here = torch.cuda.device_count() or fabric.world_size
             processes = min(fabric.world_size, here)
             check_memory(profile, len(train) + len(validation), processes)
         parts = {"train": train, "validation": validation}
-        claim(resume_folder, identity_of(config, parts, sources or {}), resume=resume)
+        hashes = {**(sources or {}), **_start_hash(config)}
+        claim(resume_folder, identity_of(config, parts, hashes), resume=resume)
 
     first_only(fabric, begin)
     size = replace(size_of(config.network, config.size or profile.name), norm=config.norm)
@@ -117,13 +120,9 @@ def fit(
         lesson = _lesson(config, train, validation, volumes, labels, start)
         runs = []
         for seed in config.seeds:
-            torch.manual_seed(seed)
-            network = fresh()
             state = resume_folder / f"seed_{seed}.safetensors"
-            if config.start_weights is not None and not state.exists():
-                _start_trunk(network, config, train, volumes[0], seed, fabric.device)
-            if start is not None:
-                start.put_into(network)  # type: ignore[arg-type] # a start is of an additive one
+            torch.manual_seed(seed)
+            network = _begun(fresh(), config, lesson, start, seed, fabric, resumed=state.exists())
             run = SeedRun(
                 fabric,
                 config,
@@ -135,7 +134,7 @@ def fit(
                 asked_to_stop=asked_to_stop,
             )
             run.run()
-            runs.append((run.progress, run.best_state))
+            runs.append((run.progress, run.learner.best))
         best = as_one([_with(fresh(), state) for _, state in runs])
         logits_nl = predict(fabric, best.to(fabric.device), volumes[1], config, mixed=False)
     return Fitted(
@@ -177,13 +176,26 @@ def _lesson(
     )
 
 
-def _start_trunk(
+def _begun(
     network: nn.Module,
     config: TrainConfig,
-    train: Part,
-    volumes: Volumes,
+    lesson: Lesson,
+    start: RegionalStart | None,
     seed: int,
-    device: torch.device,
+    fabric: Fabric,
+    *,
+    resumed: bool,
+) -> nn.Module:
+    """A network where its seed's run begins; a resumed one's trunk comes from its checkpoint."""
+    if config.start_weights is not None and not resumed:
+        _start_trunk(network, config, lesson, seed, fabric.device)
+    if start is not None:
+        start.put_into(network)  # type: ignore[arg-type] # a start is of an additive one
+    return network
+
+
+def _start_trunk(
+    network: nn.Module, config: TrainConfig, lesson: Lesson, seed: int, device: torch.device
 ) -> None:
     """Start from weights on disk, or by imitating an encoder whose features are on disk."""
     assert config.start_weights is not None
@@ -193,8 +205,8 @@ def _start_trunk(
         return
     imitate(
         network,
-        volumes,
-        read_features(path, train.volume_ids),
+        lesson.train_volumes,
+        read_features(path, lesson.train.volume_ids),
         batch_size=config.batch_size,
         learning_rate=config.learning_rate,
         seed=seed,
@@ -207,7 +219,17 @@ def _with(network: nn.Module, state: dict[str, Tensor]) -> nn.Module:
     return network
 
 
-def _check_parts(train: Part, validation: Part, processes: int) -> None:
+def _start_hash(config: TrainConfig) -> dict[str, str]:
+    """Of the file that the trunk starts from: a seed that has not begun would still read it."""
+    if config.start_weights is None:
+        return {}
+    path = Path(config.start_weights)
+    if not path.is_file():
+        raise InputError(f"start_weights: {path}: no such file")
+    return {"start weights": files.sha256_of(path)[:16]}
+
+
+def _check_parts(config: TrainConfig, train: Part, validation: Part, processes: int) -> None:
     for part, name in ((train, "train"), (validation, "validation")):
         if not len(part):
             raise InputError(f"the {name} split is empty; give `chestct cohort` another share")
@@ -220,5 +242,10 @@ def _check_parts(train: Part, validation: Part, processes: int) -> None:
     scans = len(set(train.scan_ids))
     if scans < 2:
         raise InputError("the train split holds one scan; training needs more")
+    if config.batch_size < processes:
+        raise InputError(
+            f"batch_size: {config.batch_size} scans a step cannot occupy {processes} devices; "
+            "raise it, or use fewer"
+        )
     if scans < processes:
         raise InputError(f"{scans} scans to train on cannot occupy {processes} devices; use fewer")

@@ -45,6 +45,7 @@ class Epoch:
 class Progress:
     """How far a run is: what JSON holds of its state."""
 
+    steps_per_epoch: int = 0
     step: int = 0
     minutes: float = 0.0
     started: bool = False

@@ -5,8 +5,7 @@ its last checkpoint and ends with the same weights, bit by bit on a CPU.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,41 +18,18 @@ from torch.utils.data import DataLoader
 from configs.contracts import InputError
 from configs.training import TrainConfig
 from model.augment import augment
-from model.data import Part, Volumes
-from model.ema import MovingAverage
-from model.losses import Targets, as_tensors, known_values, positive_weights, summed_bce
-from model.networks import channels_last
+from model.losses import as_tensors, known_values, positive_weights, summed_bce
 from model.training import checkpoint
 from model.training.clock import Clock
-from model.training.devices import gathered
-from model.training.failure import (
-    Paused,
-    TrainingError,
-    first_bad_cell,
-    first_bad_gradient,
-    first_bad_layer,
-    first_bad_weight,
-)
+from model.training.failure import Paused
+from model.training.guard import Guard
 from model.training.history import Epoch, Progress, Step, Watcher
+from model.training.learner import Learner
+from model.training.lesson import Lesson
 from model.training.memory import too_little
 from model.training.plan import Plan, Steps
-from model.training.recompute import recompute_blocks
+from model.training.schedule import rate_at
 from model.training.validation import label_aurocs, macro, predict
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Lesson:
-    """What is taught and what is asked; the same for every seed."""
-
-    train: Part
-    validation: Part
-    train_volumes: Volumes
-    validation_volumes: Volumes
-    targets: Targets
-    labels: Sequence[str]
-    blank_weight: float
-    regional_nl: Tensor | None = None
-    """Logits that stand in for the network's regional branch while training."""
 
 
 class SeedRun:
@@ -81,33 +57,11 @@ class SeedRun:
         self.positive_weight_l = fabric.to_device(positive)
         regional = lesson.regional_nl
         self.regional_nl = None if regional is None else fabric.to_device(regional)
-        self._build(network)
-        self.progress = Progress()
-        self.best_state: dict[str, Tensor] = {}
+        self.learner = Learner(fabric, config, network)
+        skip = config.on_nan == "skip"
+        self._guard = Guard(fabric, self.learner.network, lesson, skip=skip)
+        self.progress = Progress(steps_per_epoch=self.plan.steps_per_epoch)
         self._clock = Clock()
-
-    def _build(self, network: nn.Module) -> None:
-        config, fabric = self.config, self.fabric
-        if config.channels_last:
-            network = channels_last(network)
-        if fabric.world_size > 1 and fabric.device.type == "cuda":
-            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
-        self.network = network.to(fabric.device)
-        self.average = MovingAverage(self.network, config.ema_decay)
-        if config.gradient_checkpointing and not recompute_blocks(self.network):
-            raise InputError(
-                f"gradient_checkpointing: network {config.network} has no residual blocks to "
-                "compute again; set it to false"
-            )
-        trained = [p for p in self.network.parameters() if p.requires_grad]
-        # Matrices and kernels decay, biases and norms do not.
-        groups = [
-            {"params": [p for p in trained if p.ndim > 1], "weight_decay": config.weight_decay},
-            {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-        ]
-        self.optimizer = torch.optim.AdamW(groups, lr=config.learning_rate)
-        called: Any = torch.compile(self.network) if config.compile else self.network
-        self.forward, self._stepped = fabric.setup(called, self.optimizer)
 
     # --- the run --------------------------------------------------------------------------------
 
@@ -128,8 +82,12 @@ class SeedRun:
             self._finish_epoch(-1, validate=True)
             self.progress.started = True
             self._save()
-        batches = self._batches()
-        over = False
+        self._steps()
+        self.progress.finished = True
+        self._save()
+
+    def _steps(self) -> None:
+        batches, over = self._batches(), False
         while self.progress.step < self.plan.steps and not over:
             with self._clock.waiting():
                 hu_bzyx, rows = _next(batches)
@@ -143,8 +101,6 @@ class SeedRun:
                 # A process that ends early may make the cluster kill the one that still writes.
                 self.fabric.barrier()
                 raise Paused
-        self.progress.finished = True
-        self._save()
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         steps = Steps(
@@ -160,9 +116,9 @@ class SeedRun:
 
     def _take(self, hu_bzyx: Tensor, rows: Tensor) -> bool:
         """One step; returns whether any process was asked to stop."""
-        rate = self.config.learning_rate * self._rate()
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        progress = self.progress
+        rate = rate_at(self.config, progress.step, self.plan.steps, progress.minutes)
+        self.learner.rate = rate
         try:
             loss, stop = self._step(hu_bzyx, rows)
         except torch.OutOfMemoryError:
@@ -171,7 +127,6 @@ class SeedRun:
             if "can't allocate memory" in str(error) or "not enough memory" in str(error):
                 raise too_little(self.config.batch_size) from None
             raise
-        progress = self.progress
         if not progress.skipped_last:
             progress.loss_sum += loss
             progress.loss_steps += 1
@@ -184,17 +139,39 @@ class SeedRun:
         return stop
 
     def _step(self, hu_bzyx: Tensor, rows: Tensor) -> tuple[float, bool]:
-        step, fabric = self.progress.step, self.fabric
-        seed = np.random.SeedSequence((self.seed, step, fabric.global_rank))
+        step, fabric, learner = self.progress.step, self.fabric, self.learner
+        hu_bzyx = self._seen(hu_bzyx, rows)
+        rows = rows.to(fabric.device)
+        self._guard.before_step()
+        given = {} if self.regional_nl is None else {"regional_bl": self.regional_nl[rows]}
+        logits_bl = learner.forward(hu_bzyx, **given)
+        loss = self._loss(logits_bl, rows)
+        fabric.backward(loss * fabric.world_size)  # the processes average their gradients
+        norm = learner.gradient_norm()
+        agreed, stop = self._agree(float(loss.detach()))
+        # Loss and averaged gradient are the same in all processes, and so is what they decide.
+        finite = math.isfinite(agreed) and math.isfinite(norm)
+        if finite:
+            learner.follow_gradient(norm)
+        else:
+            again = self.progress.skipped_last
+            self._guard.leave_out(step, hu_bzyx, rows, logits_bl, again=again)
+            self.progress.skipped += 1
+        learner.forget_gradient()
+        self.progress.skipped_last = not finite
+        return agreed, stop
+
+    def _seen(self, hu_bzyx: Tensor, rows: Tensor) -> Tensor:
+        """The volumes of a step on the device, as they are drawn this time."""
+        step, rank = self.progress.step, self.fabric.global_rank
+        seed = np.random.SeedSequence((self.seed, step, rank))
         torch.manual_seed(int(seed.generate_state(1)[0]))  # for dropout
         keys = [(self.seed, self.plan.epoch_of(step), row) for row in rows.tolist()]
-        hu_bzyx = augment(
-            hu_bzyx.to(fabric.device, non_blocking=True), self.config.augmentation, keys
-        )
-        rows = rows.to(fabric.device)
-        kept = self._running_statistics() if self.config.on_nan == "skip" else {}
-        given = {} if self.regional_nl is None else {"regional_bl": self.regional_nl[rows]}
-        logits_bl = self.forward(hu_bzyx, **given)
+        on_device = hu_bzyx.to(self.fabric.device, non_blocking=True)
+        return augment(on_device, self.config.augmentation, keys)
+
+    def _loss(self, logits_bl: Tensor, rows: Tensor) -> Tensor:
+        """The share of the step's loss; over the processes they add up to that of one."""
         total = summed_bce(
             logits_bl,
             self.target_nl[rows],
@@ -202,23 +179,8 @@ class SeedRun:
             self.positive_weight_l,
             self.config.label_smoothing,
         )
-        # Of the step over all processes, which average their gradients: so that the result is
-        # that of one process with the same scans.
-        known = self.weight_nl[self.plan.rows(step)].sum().clamp_min(1e-9)
-        loss = total / known * fabric.world_size
-        fabric.backward(loss)
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_clip)
-        agreed, stop = self._agree(float(loss.detach()) / fabric.world_size)
-        # Loss and averaged gradient are the same in all processes, and so is what they decide.
-        finite = math.isfinite(agreed) and math.isfinite(float(norm))
-        if finite:
-            self._stepped.step()
-            self.average.follow(self.network)
-        else:
-            self._not_a_number(hu_bzyx, rows, logits_bl, kept)
-        self.optimizer.zero_grad(set_to_none=True)
-        self.progress.skipped_last = not finite
-        return agreed, stop
+        known = self.weight_nl[self.plan.rows(self.progress.step)].sum()
+        return total / known.clamp_min(1e-9)
 
     def _agree(self, loss: float) -> tuple[float, bool]:
         """The loss over all processes, whether one was asked to stop, and the first one's clock."""
@@ -231,17 +193,6 @@ class SeedRun:
             stop = asked > 0
         self.progress.minutes = minutes
         return loss, stop
-
-    def _rate(self) -> float:
-        """Warm-up, then a cosine to zero; by the clock where the time limit comes first."""
-        config = self.config
-        done = self.progress.step / self.plan.steps
-        if config.max_minutes is not None:
-            done = max(done, self.progress.minutes / config.max_minutes)
-        if done < config.warmup:
-            return max(done, 1 / self.plan.steps) / config.warmup
-        falling = (done - config.warmup) / max(1e-9, 1 - config.warmup)
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, falling)))
 
     # --- epochs ---------------------------------------------------------------------------------
 
@@ -268,7 +219,7 @@ class SeedRun:
             epoch=epoch,
             loss=progress.loss_sum / progress.loss_steps if progress.loss_steps else None,
             macro_auroc=macro(figures) if validate else None,
-            learning_rate=float(self.optimizer.param_groups[0]["lr"]),
+            learning_rate=self.learner.rate,
             seconds=60 * self._clock.minutes(),
             scans_per_second=speed,
             wait_share=wait,
@@ -283,66 +234,20 @@ class SeedRun:
 
     def _validate(self, epoch: int) -> list[float]:
         """Keep the moving average, unless an earlier one was better by more than the margin."""
-        network, progress = self.average.network, self.progress
+        network, progress = self.learner.average.network, self.progress
         logits_nl = predict(
             self.fabric, network, self.lesson.validation_volumes, self.config, mixed=True
         )
-        bad = first_bad_cell(torch.from_numpy(logits_nl))
-        if bad is not None:
-            weight = first_bad_weight(network)
-            where = self._named(bad, self.lesson.validation) if weight is None else weight
-            raise TrainingError(
-                f"validation of epoch {epoch}: {where} became NaN or infinite; lower learning_rate"
-            )
+        self._guard.check_validation(epoch, network, torch.from_numpy(logits_nl))
         figures = label_aurocs(logits_nl, known_values(self.lesson.validation.values_nl))
         auroc = macro(figures)
         better = auroc > progress.highest_auroc
-        if auroc >= progress.highest_auroc - self.config.margin or not self.best_state:
+        if auroc >= progress.highest_auroc - self.config.margin or not self.learner.best:
             progress.best_auroc, progress.best_epoch = auroc, epoch
-            self.best_state = {
-                name: value.detach().cpu().clone() for name, value in network.state_dict().items()
-            }
+            self.learner.keep_average()
         progress.highest_auroc = max(progress.highest_auroc, auroc)
         progress.stale = 0 if better else progress.stale + 1
         return figures
-
-    # --- values that are no numbers -------------------------------------------------------------
-
-    def _running_statistics(self) -> dict[str, Tensor]:
-        return {name: buffer.clone() for name, buffer in self.network.named_buffers()}
-
-    def _not_a_number(
-        self, hu_bzyx: Tensor, rows: Tensor, logits_bl: Tensor, kept: dict[str, Tensor]
-    ) -> None:
-        """Name the cause, and stop, or leave this step out as if it had not been."""
-        found = gathered(self.fabric, self._cause(hu_bzyx, rows, logits_bl))
-        own = [cause for cause in found if cause] or ["the gradient"]
-        skip = self.config.on_nan == "skip" and not self.progress.skipped_last
-        if not skip:
-            twice = " twice in a row" if self.progress.skipped_last else ""
-            raise TrainingError(
-                f"step {self.progress.step}: {own[0]} became NaN or infinite{twice}; lower "
-                "learning_rate, or leave single steps out with on_nan: skip"
-            )
-        for name, buffer in self.network.named_buffers():
-            buffer.copy_(kept[name])
-        self.progress.skipped += 1
-
-    def _cause(self, hu_bzyx: Tensor, rows: Tensor, logits_bl: Tensor) -> str:
-        """Where it first stands in this process: a weight, a volume's label, a layer."""
-        weight = first_bad_weight(self.network)
-        if weight is not None:
-            return f"the weight {weight}"
-        cell = first_bad_cell(logits_bl)
-        if cell is not None:
-            layer = first_bad_layer(self.network, hu_bzyx)
-            inside = f" (first in layer {layer})" if layer else ""
-            return self._named((int(rows[cell[0]]), cell[1]), self.lesson.train) + inside
-        gradient = first_bad_gradient(self.network)
-        return f"the gradient of {gradient}" if gradient else ""
-
-    def _named(self, cell: tuple[int, int], part: Part) -> str:
-        return f"the logit of {self.lesson.labels[cell[1]]} for volume {part.volume_ids[cell[0]]}"
 
     # --- state ----------------------------------------------------------------------------------
 
@@ -356,23 +261,23 @@ class SeedRun:
     def _save(self) -> None:
         self._clock.saved()
         self.progress.minutes = self._clock.minutes()
-        if not self.fabric.is_global_zero:
-            return
-        tensors = {
-            **checkpoint.under("network", self.network.state_dict()),
-            **checkpoint.under("average", self.average.state_dict()),
-            **checkpoint.under("optimizer", checkpoint.optimizer_tensors(self.optimizer)),
-            **checkpoint.under("best", self.best_state),
-        }
-        checkpoint.write(self.path, tensors, self.progress.as_json())
+        tensors = self.learner.tensors()
+        if self.fabric.is_global_zero:
+            checkpoint.write(self.path, tensors, self.progress.as_json())
+        else:  # all stop where the first one would refuse to write
+            checkpoint.require_finite(tensors)
 
     def _load(self) -> None:
         tensors, info = checkpoint.read(self.path)
-        self.network.load_state_dict(checkpoint.below("network", tensors))
-        self.average.load_state_dict(checkpoint.below("average", tensors))
-        checkpoint.restore_optimizer(self.optimizer, checkpoint.below("optimizer", tensors))
-        self.best_state = checkpoint.below("best", tensors)
-        self.progress = Progress.of_json(info)
+        progress = Progress.of_json(info)
+        if progress.steps_per_epoch != self.plan.steps_per_epoch:
+            raise InputError(
+                f"{self.path.parent}: the run has {progress.steps_per_epoch} steps an epoch, on "
+                f"{self.fabric.world_size} devices it would have {self.plan.steps_per_epoch}; "
+                "resume on as many devices as it began with"
+            )
+        self.learner.restore(tensors)
+        self.progress = progress
 
 
 def _next(batches: Iterator[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,10 @@ from configs.training import TrainConfig
 from model.data import Part
 from model.training import Epoch, Fitted, Paused, Step, checkpoint, fit, loop
 from model.training.devices import launch
-from tests.model.archive import PROFILE
+from tests.model.narrow import COARSE, narrow_networks
 from tests.model.phantom import make_chests
 
-HU, VALUES = make_chests(40)
+HU, VALUES = make_chests(40, edge=16)
 # Odd numbers, so that the two have unequal shares; masked labels, so that their counts differ.
 VALUES[3, 0] = VALUES[8] = -1
 CONFIG = TrainConfig(
@@ -27,6 +28,12 @@ CONFIG = TrainConfig(
 def part(first: int, last: int) -> Part:
     ids = [str(i) for i in range(first, last)]
     return Part(ids, ids, ids, VALUES[first:last])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def narrow() -> Iterator[None]:
+    with narrow_networks():
+        yield
 
 
 class Reader:
@@ -43,7 +50,7 @@ class Reader:
 def fit_on(folder: Path, config: TrainConfig = CONFIG, **changes: object) -> Fitted:
     return fit(
         config,
-        PROFILE,
+        COARSE,
         part(0, 17),
         part(17, 40),
         **{"read": Reader(), "resume_folder": folder / "resume", **changes},
