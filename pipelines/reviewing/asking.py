@@ -68,7 +68,7 @@ def sentence_worksheet(
             "the gold names no report that was read; do the identifiers have the same form? "
             "(--gold-id-column, --max-reports)"
         )
-    ranked = Doubts(labeler, archive.configs).rank(book.sentences(), most)
+    ranked = Doubts(labeler, archive.convention, archive.configs).rank(book.sentences(), most)
     items = []
     for asked in ranked:
         text = asked.sentence.text

@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 
 from configs.anatomy import load_anatomy
 from configs.contracts import Existence
+from configs.convention import load_convention
 from configs.cue import PACKS, Meaning, load_cues
-from labeler import Labeler
+from configs.finding import load_findings
+from labeler import Fact, Labeler
+from labeler.conventions import CompiledConvention
 from labeler.lexicon import Entry, HitKind, Lexicon, lower
 from labeler.neural.reading import BLANK, Coding
 from pipelines.reviewing.sentences import Sentence
@@ -63,15 +66,18 @@ class Asked:
 class Doubts:
     """Finds the questions of sentences, under one labeler."""
 
-    def __init__(self, labeler: Labeler, overlay: Path | None = None) -> None:
-        """`overlay` is the folder of a site's own cues that the labeler has."""
+    def __init__(self, labeler: Labeler, convention: str, overlay: Path | None = None) -> None:
+        """`convention` and `overlay` are those that the labeler was loaded with."""
         self._labeler = labeler
         self._names = labeler.label_names
         self._coding = Coding.of(labeler)
-        places = load_anatomy().places
+        anatomy = load_anatomy()
+        self._convention = CompiledConvention(
+            load_convention(convention, overlay=overlay), load_findings(overlay=overlay), anatomy
+        )
         entries = [
             Entry(phrase, HitKind.PLACE, name)
-            for name, place in places.items()
+            for name, place in anatomy.places.items()
             for phrase in place.phrases
         ]
         entries += [
@@ -121,10 +127,11 @@ class Doubts:
         stated = self._labels(sentence.value_l != BLANK)
         facts = self._labeler.label(sentence.text).facts
         hedged = [fact for fact in facts if fact.existence is Existence.UNCERTAIN]
-        if stated and hedged:
+        sure = [fact for fact in facts if fact.existence is Existence.PRESENT]
+        if only_hedged := self._fed(hedged) - self._fed(sure):
             cues = ", ".join(sorted({fact.cue for fact in hedged if fact.cue}))
-            affirmed = self._labels(np.isin(sentence.value_l, (1, -1)))
-            yield Question(Doubt.HEDGE, _HEDGED, affirmed, f"It is hedged: {cues or '?'}.")
+            labels = tuple(name for name in self._names if name in only_hedged)
+            yield Question(Doubt.HEDGE, _HEDGED, labels, f"It is hedged: {cues or '?'}.")
         if stated and sentence.contradicted:
             share = sentence.contradicted / sentence.occurrences
             told = "Another section of the report says the opposite."
@@ -136,6 +143,10 @@ class Doubts:
         if not facts and (what := self._unread(sentence.text)):
             told = f"It names {what}, and the rules read nothing in it."
             yield Question(Doubt.SILENT, _SILENT, (), told)
+
+    def _fed(self, facts: Iterable[Fact]) -> set[str]:
+        """The labels that facts make present or uncertain."""
+        return {name for fact in facts for name, _ in self._convention.values(fact)}
 
     def _unread(self, text: str) -> str | None:
         """What lets a sentence without facts seem to state something; None where nothing does."""

@@ -26,7 +26,7 @@ def book_of(labeler: Labeler, *texts: str, **gold: dict[str, int]) -> SentenceBo
 
 
 def asked_of(labeler: Labeler, book: SentenceBook, most: int = 50) -> list[Asked]:
-    return Doubts(labeler).rank(book.sentences(), most)
+    return Doubts(labeler, "ct_rate").rank(book.sentences(), most)
 
 
 def doubts(asked: Asked) -> list[Doubt]:
@@ -81,6 +81,7 @@ def test_without_gold_or_stage_the_rules_own_doubts_are_asked(labeler: Labeler) 
     book = book_of(
         labeler,
         "Possible emphysema. The lungs have a queer look. Liver is normal. Hello there.",
+        "A nodule may be a granuloma.",
         "The pancreas measures 30 mm.",
         'No pleural effusion. "Bilateral pleural effusion."',
     )
@@ -104,7 +105,7 @@ def test_more_reports_and_a_likelier_error_come_first(labeler: Labeler) -> None:
         return Sentence(text, blank_l, chance_l, "", "", reports, occurrences=reports)
 
     given = [sentence("a", 1, 0.9), sentence("b", 100, 0.5), sentence("c", 100, 0.9)]
-    ranked = Doubts(labeler).rank([*given, sentence("d", 100, 0.02)], 9)
+    ranked = Doubts(labeler, "ct_rate").rank([*given, sentence("d", 100, 0.02)], 9)
     assert [asked.sentence.text for asked in ranked] == ["c", "b", "a"]
     assert ranked[0].informative > ranked[1].informative
     assert (
