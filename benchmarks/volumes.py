@@ -197,22 +197,22 @@ print(time.process_time() - start, (peak_kib() - idle) / 1024, len(survey.candid
 
 def survey_of_many(archive: Path, files: int) -> tuple[float, float, int, int]:
     """Process seconds, MB above idle and series of surveying a tree of tiny slices."""
-    slices = sorted((archive / "0").iterdir())
-    header_only = archive.parent / "many"
+    slices = [pydicom.dcmread(path) for path in sorted((archive / "0").iterdir())]
+    for ds in slices:
+        ds.Rows = ds.Columns = 16
+        ds.PixelData = b"\0" * 512
+    root = archive.parent / "many"
     made = 0
     while made < files:
-        folder = header_only / str(made)
+        folder = root / str(made)
         folder.mkdir(parents=True)
         study, uid = generate_uid(), generate_uid()
-        for index, path in enumerate(slices):
-            ds = pydicom.dcmread(path)
-            ds.Rows = ds.Columns = 16
-            ds.PixelData = b"\0" * 512
+        for index, ds in enumerate(slices):
             ds.PatientID, ds.StudyInstanceUID, ds.SeriesInstanceUID = study[-16:], study, uid
             ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid()
             ds.save_as(folder / f"{index:04d}.dcm")
             made += 1
-    command = [sys.executable, "-P", "-c", _SURVEY, str(header_only)]
+    command = [sys.executable, "-P", "-c", _SURVEY, str(root)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     seconds, mb, found = done.stdout.split()
     return float(seconds), float(mb), int(found), made
