@@ -18,8 +18,9 @@ Shape = tuple[int, int, int]
 # How far a voxel stands out from its 3x3x3 neighbourhood, and the mean HU of that neighbourhood.
 CONTRAST_EDGES_HU = (-400.0, -200.0, -100.0, -50.0, -25.0, 25.0, 50.0, 100.0, 200.0, 400.0)
 SURROUND_EDGES_HU = (-950.0, -900.0, -800.0, -600.0, -300.0, -50.0, 100.0)
-# By how much a 3x3x3 mean is brighter (or darker) than every other at `REACH` voxels around it,
-# and the mean HU there. A ball does, a vessel or a wall goes on in some direction and does not.
+# By how much a 3x3x3 mean is brighter (or darker) than the mean of the two at `REACH` voxels to
+# either side, in whichever direction, and the mean HU around. A ball is, even where it touches
+# something on one side; a vessel or a wall goes on in some direction and is not.
 REACH = 3
 PROMINENCE_EDGES_HU = (25.0, 50.0, 100.0, 150.0, 200.0, 300.0, 400.0, 500.0)
 SHELL_EDGES_HU = (-800.0, -650.0, -500.0, -300.0, -100.0, 0.0)
@@ -121,34 +122,46 @@ def _surround(hu_bzyx: Tensor) -> Tensor:
 
 
 def _shell(hu_bzyx: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Highest, lowest (int16) and mean (int32) HU at `REACH` voxels, in 26 directions."""
+    """What lies at `REACH` voxels to both sides, on average, along 13 lines.
+
+    Highest and lowest of the lines (int16) and mean of all (int32), in HU.
+    """
     padded = functional.pad(hu_bzyx[:, None].float(), (REACH,) * 6, mode="replicate")
     padded = padded[:, 0].to(torch.int16)
     highest = torch.full_like(hu_bzyx, _LOWEST_HU)
     lowest = torch.full_like(hu_bzyx, _HIGHEST_HU)
     total = torch.zeros_like(hu_bzyx, dtype=torch.int32)
-    for offset in _DIRECTIONS:
-        there = padded
-        for axis, (step, edge) in enumerate(zip(offset, hu_bzyx.shape[1:], strict=True), start=1):
-            there = there.narrow(axis, REACH + step, edge)
-        torch.maximum(highest, there, out=highest)
-        torch.minimum(lowest, there, out=lowest)
-        total += there
-    return highest, lowest, total // len(_DIRECTIONS)
+    for z, y, x in _LINES:
+        # Two values of at most 1024 HU fit an int16.
+        both = _moved(padded, (z, y, x), hu_bzyx.shape) + _moved(
+            padded, (-z, -y, -x), hu_bzyx.shape
+        )
+        total += both
+        both = both.div_(2, rounding_mode="floor")
+        torch.maximum(highest, both, out=highest)
+        torch.minimum(lowest, both, out=lowest)
+    return highest, lowest, total // (2 * len(_LINES))
 
 
-def _directions() -> list[Shape]:
-    """The offsets to a voxel's 26 neighbours, stretched to `REACH`."""
+def _moved(padded_bzyx: Tensor, offset: Shape, shape: torch.Size) -> Tensor:
+    """The voxels that lie at an offset from those of the unpadded volume."""
+    for axis, (step, edge) in enumerate(zip(offset, shape[1:], strict=True), start=1):
+        padded_bzyx = padded_bzyx.narrow(axis, REACH + step, edge)
+    return padded_bzyx
+
+
+def _lines() -> list[Shape]:
+    """The offsets to half of a voxel's 26 neighbours, one of each line, stretched to `REACH`."""
     found = []
-    for z, y, x in product((-1, 0, 1), repeat=3):
-        length = (z * z + y * y + x * x) ** 0.5
-        if length:
-            step = REACH / length
-            found.append((round(step * z), round(step * y), round(step * x)))
+    for offset in product((-1, 0, 1), repeat=3):
+        if offset > (0, 0, 0):
+            step = REACH / sum(along * along for along in offset) ** 0.5
+            z, y, x = (round(step * along) for along in offset)
+            found.append((z, y, x))
     return found
 
 
-_DIRECTIONS = _directions()
+_LINES = _lines()
 
 
 def _classes(edges_hu: tuple[float, ...], low: int, high: int) -> Tensor:

@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 FOLDS = 5
 PENALTIES = (3e1, 3e2, 1e3, 3e3, 3e4, 3e5)
-EMPHASES = (0.0, 1.0, 3.0, 6.0)
+EMPHASES = (0.0, 1.0, 3.0, 6.0, 12.0, 24.0)
 """How strongly shapes may count beside tissues, which are some sixty times as many features."""
 MOST_ROWS = 4_000
 """Volumes that the branch learns from; the Gram matrix of a larger archive would not fit."""

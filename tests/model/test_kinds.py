@@ -77,6 +77,13 @@ def test_a_ball_stands_out_and_vessels_and_walls_do_not():
         assert standing_out(hu, bright=True) == {}
 
 
+def test_a_ball_stands_out_where_it_touches_something_on_one_side():
+    hu = torch.full((16, 16, 16), -850)
+    hu[7:10, 7:10, 7:10] = 40
+    hu[7:10, 7:10, 10:] = 40  # a vessel that ends in it
+    assert standing_out(hu, bright=True)
+
+
 def test_a_hole_stands_out_as_dark():
     tissue = torch.full((16, 16, 16), 40)
     tissue[7:10, 7:10, 7:10] = -980
