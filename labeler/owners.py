@@ -17,6 +17,7 @@ _PREMODIFIES = 12  # characters between a place and the mention that it stands b
 _PREPOSITION = re.compile(r"\b(?:in|of|on|at|from|within) (?:the |both )?$")
 _SCENE = re.compile(r"(?:^|, ?)\W{0,4}(?:in|on|at|within|along|through|around|adjacent to) [^,]*$")
 _THERE_IS = re.compile(r"[^,;]{0,40}\bthere (?:is|are|was|were)\b")
+_LARGEST = re.compile(r"\b(?:largest|biggest|larger|bigger)\b[^,;]{0,40}$")
 _GOES_ON = re.compile(
     r"\b(?:largest|biggest|larger|which|most|more|some|one|others?|extend(?:s|ing|ed)?)\b"
 )
@@ -64,6 +65,8 @@ class Owners:
         before, after = around[0], around[-1]
         text = self._context.text
         if before.start <= hit.start:
+            if hit.item == MEASURE and self._is_of_largest(before, after, hit):
+                return before.item  # "nodules, the largest 6 mm, effusion"
             if before not in near and _GOES_ON.search(text, before.end, hit.start):
                 return before.item  # "nodules were seen, the largest of which is in the left lung"
             scene = text[before.end : hit.start]
@@ -73,6 +76,12 @@ class Owners:
         if opens and _SCENE.search(scene):
             return after.item  # "on the left there is a nodule"
         return self._nearest(near, hit) if near else None
+
+    def _is_of_largest(self, before: Hit[int], after: Hit[int], hit: Hit[str]) -> bool:
+        """Whether a measurement is that of the largest of what was mentioned last."""
+        stated_next = hit.start < after.start < hit.end + 2  # "a 6 mm nodule"
+        text = self._context.text[before.end : hit.start]
+        return not stated_next and _LARGEST.search(text) is not None
 
     def nearest(self, hit: Hit[str]) -> int:
         """The phrase nearest to a hit, in whatever clause."""

@@ -98,6 +98,12 @@ def standing(fact: Fact) -> str:
     return Existence(fact.existence).value
 
 
+def test_the_largest_is_of_what_was_mentioned_last(labeler: Labeler) -> None:
+    text = "Three small nodules in the left lower lobe, the largest 6 mm, moderate left effusion."
+    sizes = {fact.finding: fact.size_mm for fact in labeler.label(text).facts}
+    assert sizes == {"nodule": 6.0, "pleural_effusion": None}
+
+
 @pytest.mark.parametrize(("sentence", "wanted"), IDIOMS.items(), ids=IDIOMS)
 def test_idiom_is_understood(labeler: Labeler, sentence: str, wanted: dict[str, str]) -> None:
     facts = labeler.label(sentence).facts
