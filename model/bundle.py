@@ -32,6 +32,8 @@ from model.volumes.preprocess import PREPROCESS_VERSION, PreparedVolume
 from model.volumes.volume import Affine, HuArray
 
 BUNDLE_FORMAT = 3
+CONVENTION_NAME = "[a-z0-9_]+"
+"""What a convention may be called in a label of a bundle, `convention:label`; a pattern."""
 
 _JSON, _WEIGHTS, _CARD = "bundle.json", "weights.safetensors", "model_card.md"
 
@@ -139,7 +141,7 @@ def _numpy(tensor: Tensor) -> NDArray[np.float32]:
 class _LabelEntry(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    label: Annotated[str, Field(pattern=r"^[a-z0-9_]+:.+$")]
+    label: Annotated[str, Field(pattern=f"^{CONVENTION_NAME}:.+$")]
     calibration: Calibration
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -74,12 +75,17 @@ def read_labels(path: Path) -> pd.DataFrame:
     frame = frame.set_index("report_id")
     if frame.index.has_duplicates:
         raise InputError(f"{table}: a report stands in two rows; keep one")
-    values = frame.astype("Float64").fillna(BLANK)
-    wrong = [name for name in values.columns if not values[name].isin([1, 0, -1, BLANK]).all()]
+    wrong = [name for name in frame.columns if not _are_values(frame[name])]
     if wrong:
         raise InputError(f"{table}: column {wrong[0]!r} holds other values than 1, 0, -1 and blank")
-    codes: pd.DataFrame = values.astype("int8")
+    codes: pd.DataFrame = frame.astype("Float64").fillna(BLANK).astype("int8")
     return codes
+
+
+def _are_values(column: "pd.Series[Any]") -> bool:
+    if not pd.api.types.is_numeric_dtype(column):
+        return bool(column.isna().all())
+    return bool((column.isna() | column.isin([1, 0, -1])).all())
 
 
 def read_soft_labels(path: Path, labels: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -87,11 +93,12 @@ def read_soft_labels(path: Path, labels: pd.DataFrame) -> tuple[pd.DataFrame, pd
 
     `path` is soft_labels.parquet, or the folder it lies in: report_id, label, probability,
     confidence, a row each. Raises InputError for figures outside [0, 1], a pair that stands twice,
-    and a table that has none of the labels.
+    and a table that has none of the labels or none of the reports.
     """
     table = files.finished_table(path, "soft_labels.parquet")
     frame = files.read_table(table, list(_SOFT_COLUMNS)).to_pandas()
     for column in ("probability", "confidence"):
+        frame[column] = pd.to_numeric(frame[column], errors="coerce")
         wrong = ~frame[column].between(0, 1)
         if wrong.any():
             row = int(wrong.to_numpy().argmax()) + 1
@@ -103,6 +110,8 @@ def read_soft_labels(path: Path, labels: pd.DataFrame) -> tuple[pd.DataFrame, pd
             f"{table}: none of its labels is taught; it has "
             f"{', '.join(sorted(frame['label'].unique())[:8])}"
         )
+    if not frame["report_id"].isin(labels.index).any():
+        raise InputError(f"{table}: none of its reports is in the label table; name its own")
     spread = frame.pivot_table(["probability", "confidence"], "report_id", "label")
     spread = spread.reindex(index=labels.index)
     probability, confidence = (

@@ -84,7 +84,7 @@ def train(
 
     recipe = load_train(config, _overrides(override))
     if resume and _finished(out):
-        return _already_finished(out, quiet=quiet)
+        return _already_finished(out, recipe, quiet=quiet)
     fabric = launch(recipe)
     quiet = quiet or not fabric.is_global_zero
     inputs = {"config": config, "labels": labels, "store": store, "cohort": cohort}
@@ -149,8 +149,16 @@ def _finished(out: Path) -> bool:
     return record.exists() and files.read_json(record).get("verb") == "train"
 
 
-def _already_finished(out: Path, *, quiet: bool) -> Bundle:
+def _already_finished(out: Path, recipe: TrainConfig, *, quiet: bool) -> Bundle:
     """What a requeued job does whose last words were lost."""
+    from model.training.identity import recipe_difference
+
+    changed = recipe_difference(files.read_json(out / "run.json")["config"].get("recipe"), recipe)
+    if changed:
+        raise InputError(
+            f"{out}: holds another run, which is finished ({changed}); choose another --out, or "
+            "leave --resume out to replace it"
+        )
     bundle = bundles.load(out)
     shutil.rmtree(out / _RESUME, ignore_errors=True)
     if not quiet:

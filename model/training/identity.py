@@ -52,19 +52,31 @@ def claim(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> None:
         )
     saved = files.read_json(path)
     found = saved if isinstance(saved, dict) else {}
-    wanted = json.loads(json.dumps(identity))
+    changed = _difference(found, json.loads(json.dumps(identity)))
+    if changed:
+        raise InputError(
+            f"{folder}: belongs to another run ({changed}); "
+            "undo the change, or remove the folder to start anew"
+        )
+
+
+def recipe_difference(saved: Any, config: TrainConfig) -> str:
+    """What a recipe changes of one that was saved as JSON; empty where the run is the same."""
+    recipe = config.model_dump(mode="json", exclude=_MAY_CHANGE)
+    found = saved if isinstance(saved, dict) else {}
+    kept = {name: value for name, value in found.items() if name not in _MAY_CHANGE}
+    return _difference(_flat(kept), _flat(recipe))
+
+
+def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     names = [*wanted, *(name for name in found if name not in wanted)]
     changed = [
         f"{name}: was {found.get(name)}, is {wanted.get(name)}"
         for name in names
         if found.get(name) != wanted.get(name)
     ]
-    if changed:
-        more = f" and {len(changed) - _MOST_SHOWN} more" if len(changed) > _MOST_SHOWN else ""
-        raise InputError(
-            f"{folder}: belongs to another run ({'; '.join(changed[:_MOST_SHOWN])}{more}); "
-            "undo the change, or remove the folder to start anew"
-        )
+    more = f" and {len(changed) - _MOST_SHOWN} more" if len(changed) > _MOST_SHOWN else ""
+    return "; ".join(changed[:_MOST_SHOWN]) + more
 
 
 def _flat(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

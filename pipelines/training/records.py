@@ -118,7 +118,7 @@ def open_logger(config: TrainConfig, out: Path) -> Any | None:
     if config.logger == "mlflow":
         from lightning.pytorch.loggers import MLFlowLogger
 
-        uri = os.environ.get("MLFLOW_TRACKING_URI", f"file:{(out / 'mlflow').resolve()}")
+        uri = os.environ.get("MLFLOW_TRACKING_URI", (out / "mlflow").resolve().as_uri())
         return MLFlowLogger(experiment_name="chestct", tracking_uri=uri)
     from lightning.pytorch.loggers import WandbLogger
 

@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +12,9 @@ import pandas as pd
 from configs import files
 from configs.contracts import InputError, Split
 from configs.convention import load_convention
+from model.bundle import CONVENTION_NAME
 from model.data import Part, read_labels, read_parts, read_soft_labels
+from model.losses import known_values
 from model.volumes.store import Store
 from pipelines.labelled.values import convention_of
 
@@ -47,7 +50,7 @@ def read_teaching(
 ) -> Teaching:
     """Read label tables of the same reports, each under its convention, and join the splits.
 
-    A table's convention is what its run.json says, else `convention`, else ct_rate. Raises
+    Their convention is `convention`, else what a table's run.json says, else ct_rate. Raises
     InputError for columns that are no labels of it, and for splits that cannot be told apart.
     """
     frames = [_read_qualified(path, convention) for path in tables]
@@ -82,13 +85,19 @@ def _read_qualified(path: Path, stated: str | None) -> pd.DataFrame:
                 "(--convention names another)"
             )
     name = Path(convention).stem if convention.endswith((".yaml", ".yml")) else convention
+    if not re.fullmatch(CONVENTION_NAME, name):  # no bundle could be read back
+        raise InputError(
+            f"convention {name!r}: a bundle names its labels by it; rename its file, with small "
+            "letters, digits and _ alone"
+        )
     return frame.rename(columns=lambda label: f"{name}:{label}")
 
 
 def _learnable(names: tuple[str, ...], parts: dict[Split, Part]) -> Teaching:
     """The labels that the train split shows in both values, or that soft labels teach."""
     part = parts[Split.TRAIN]
-    both = (part.values_nl == 1).any(axis=0) & (part.values_nl != 1).any(axis=0)
+    values_nl = known_values(part.values_nl)
+    both = (values_nl == 1).any(axis=0) & (values_nl == 0).any(axis=0)
     if part.soft is not None:
         both |= (part.soft.probability_nl > 0.5).any(axis=0)
     kept = [number for number, keep in enumerate(both) if keep]

@@ -150,3 +150,29 @@ def test_scans_average_their_volumes():
     )
     assert (logits.ravel().tolist(), values.ravel().tolist()) == ([2.0, 5.0], [1, 0])
     assert (scans, patients) == (["s", "t"], ["p", "q"])
+
+
+def test_words_where_values_should_be_are_refused(tmp_path):
+    table = pa.table({"report_id": ["a", "b"], "Emphysema": ["yes", None], "Mass": [None, None]})
+    files.write_table(tmp_path / "labels.parquet", table)
+    with pytest.raises(InputError, match="'Emphysema' holds other values than 1, 0, -1 and blank"):
+        read_labels(tmp_path / "labels.parquet")
+
+
+@pytest.mark.parametrize(
+    ("report", "probability", "message"),
+    [
+        ("report000", 1.2, "row 1: probability is not between 0 and 1"),
+        ("report000", float("nan"), "row 1: probability is not between 0 and 1"),
+        ("nobody's", 0.5, "none of its reports is in the label table"),
+    ],
+)
+def test_soft_labels_that_cannot_be_meant_are_refused(
+    archive, tmp_path, report, probability, message
+):
+    labels = read_labels(archive / "labels")
+    row = {"report_id": report, "label": labels.columns[0], "confidence": 1.0}
+    table = pa.Table.from_pylist([{**row, "probability": probability}])
+    files.write_table(tmp_path / "soft_labels.parquet", table)
+    with pytest.raises(InputError, match=message):
+        read_soft_labels(tmp_path / "soft_labels.parquet", labels)
