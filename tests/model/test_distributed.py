@@ -233,3 +233,12 @@ def places(rank: int) -> tuple[int, int, int]:
 def test_torchrun_and_srun_say_where_a_process_stands(variables):
     found = in_two_processes(places, variables=variables)
     assert found == {0: (2, 0, 0), 1: (2, 1, 1)}
+
+
+def test_fewer_scans_a_step_than_processes_are_refused(tmp_path):
+    found = in_two_processes(too_small, tmp_path)
+    assert "batch_size: 1 scans a step cannot occupy 2 devices" in found[0]
+
+
+def too_small(rank: int, folder: Path) -> None:
+    fit_on(folder, CONFIG.model_copy(update={"batch_size": 1}))

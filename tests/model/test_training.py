@@ -228,6 +228,17 @@ def test_another_run_is_not_resumed_and_the_difference_is_shown(tmp_path):
     assert fit_small(tmp_path, other_places, resume=True).history[-1].epoch == 0
 
 
+def test_a_run_whose_epochs_would_be_cut_otherwise_is_not_resumed(tmp_path, monkeypatch):
+    config = SMALL.model_copy(update={"epochs": 1, "seeds": (0,), "network": "resnet3d"})
+    fit_small(tmp_path, config)
+    steps = f"has {STEPS} steps an epoch, on 1 devices it would have 1"
+    monkeypatch.setattr(
+        loop, "Plan", lambda ids, size, *rest, **least: Plan(ids, 8, *rest, least=8)
+    )
+    with pytest.raises(InputError, match=steps):
+        fit_small(tmp_path, config, resume=True)
+
+
 def test_a_damaged_checkpoint_is_refused(tmp_path):
     path = tmp_path / "a.safetensors"
     checkpoint.write(path, {"network.head": torch.arange(9.0)}, {"step": 1})
