@@ -80,8 +80,9 @@ def _labels(bundle: "Bundle") -> list[str]:
                 f"{point.threshold:.3f}, {point.sensitivity:.2f} ({point.sensitivity_low:.2f}), "
                 f"{point.false_alarms_per_100:.1f}"
             )
+        name = label.replace("|", "/")
         lines.append(
-            f"| {label.replace('|', '/')} | {found.positives} / {found.negatives} | {found.method.value} "
+            f"| {name} | {found.positives} / {found.negatives} | {found.method.value} "
             f"({found.state.value}) | {balanced} | {sensitive} |"
         )
     return lines

@@ -95,7 +95,8 @@ def _sites(cohort: Path) -> "pd.Series[str] | None":
     if "site" not in table.column_names:
         return None
     frame = table.select(["volume_id", "site"]).to_pandas()
-    return frame.set_index("volume_id")["site"]
+    sites: pd.Series[str] = frame.set_index("volume_id")["site"]
+    return sites
 
 
 def _common(values: "pd.Series[str]") -> str:

@@ -77,7 +77,7 @@ def _document(path: Path) -> Dataset | None:
     if path.stat().st_size > _MAX_BYTES:
         raise _RefusedError(RecordReason.TOO_LONG, "a file of more than 64 MB")
     packed = path.read_bytes()
-    inflated = inflate_dicom(packed)
+    inflated = inflate_dicom(packed, max_bytes=_MAX_BYTES)
     content = io.BytesIO(packed if inflated is None else inflated)
     document = pydicom.dcmread(content, stop_before_pixels=True, force=True)
     titles = document.get("ConceptNameCodeSequence") or ()
