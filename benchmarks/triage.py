@@ -29,7 +29,7 @@ from configs.triage_policy import TriagePolicy, load_triage_policy
 from model import bundle as bundles
 from pipelines.triage import triage
 from pipelines.triaging.coverage import Coverage, cover
-from pipelines.triaging.queue import Scored, flags, priority, urgency
+from pipelines.triaging.queue import Scored, flags, precedence, priority, urgency
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,8 @@ def cases(demo: Path, policy: TriagePolicy, coverage: Coverage) -> list[Case]:
     return found
 
 
-Order = Callable[[Case, float], float]
-"""From a scan and the hours that it has waited to its priority; the highest is read next."""
+Order = Callable[[Case, float], tuple[int, float]]
+"""From a scan and the hours that it has waited to its precedence; the highest is read next."""
 
 
 def simulate(
@@ -91,11 +91,20 @@ def room(
     scans: list[Case], policy: TriagePolicy, options: argparse.Namespace
 ) -> dict[str, dict[str, NDArray[np.float64]]]:
     """Per order and measure, a value for each simulated room."""
+
+    def aged(flagged: bool, points: float, waited: float) -> tuple[int, float]:
+        limit = policy.max_wait_hours
+        return precedence(
+            flagged=flagged, overdue=waited >= limit, priority=priority(points, waited, limit)
+        )
+
     orders: dict[str, Order] = {
-        "first in, first out": lambda _, waited: waited,
-        "worklist": lambda case, waited: priority(case.urgency, waited, policy.max_wait_hours),
-        "worklist without ageing": lambda case, _: case.urgency,
-        "by the truth": lambda case, waited: priority(case.drawn, waited, policy.max_wait_hours),
+        "first in, first out": lambda _, waited: (0, waited),
+        "worklist": lambda case, waited: aged(case.flagged, case.urgency, waited),
+        "worklist without ageing": lambda case, _: (case.flagged, case.urgency),
+        "by the truth": lambda case, waited: aged(
+            case.drawn >= policy.urgent_weight, case.drawn, waited
+        ),
     }
     rng = np.random.default_rng(options.seed)
     runs: dict[str, dict[str, list[float]]] = {name: {} for name in orders}

@@ -204,13 +204,15 @@ def _print(worklist: Worklist, out: Path) -> None:
     table = Table(box=None, pad_edge=False)
     for heading in ("rank", "priority", "waiting", "flags"):
         table.add_column(heading, justify="left" if heading == "flags" else "right")
-    first = [worklist.having(standing)[:_MOST_PRINTED] for standing in Standing]
-    for row in (row for rows in first for row in rows):
-        shown = "" if row.priority is None else f"{row.priority:.0f}"
-        standing = "" if row.priority is not None else f"{wording.STANDINGS[row.standing]}, "
-        table.add_row(
-            str(row.rank), shown, wording.waited(row), f"{standing}{wording.said(row, _MOST_FLAGS)}"
-        )
+    for standing in Standing:
+        rows = worklist.having(standing)
+        called = "" if standing is Standing.RANKED else f"{wording.STANDINGS[standing]}, "
+        for row in rows[:_MOST_PRINTED]:
+            points = "" if row.priority is None else f"{row.priority:.0f}"
+            said = f"{called}{wording.said(row, _MOST_FLAGS)}"
+            table.add_row(str(row.rank), points, wording.waited(row), said)
+        if len(rows) > _MOST_PRINTED:
+            table.add_row("", "", "", f"{called}{len(rows) - _MOST_PRINTED} more in worklist.html")
     results.print(table)
     results.print(wording.summary(worklist), markup=False)
     results.print(worklist.intended_use)

@@ -59,3 +59,19 @@ def priority(urgency: float, waited_hours: float, max_wait_hours: float) -> floa
     True
     """
     return urgency + HIGHEST_WEIGHT * min(1.0, max(0.0, waited_hours) / max_wait_hours) ** 2
+
+
+def precedence(*, flagged: bool, overdue: bool, priority: float) -> tuple[int, float]:
+    """What scans are sorted by; the highest is read next.
+
+    First how many hold of flagged and overdue, then the priority. So flagged scans stand before the
+    others, and one that waited the maximum keeps what `priority` promises: it stands before every
+    flagged scan that has just arrived.
+
+    >>> fresh = precedence(flagged=True, overdue=False, priority=12)
+    >>> fresh > precedence(flagged=False, overdue=False, priority=90)
+    True
+    >>> fresh < precedence(flagged=False, overdue=True, priority=100)
+    True
+    """
+    return flagged + overdue, priority

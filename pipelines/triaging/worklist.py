@@ -13,7 +13,7 @@ from model.operating import OperatingPoint
 from pipelines.rendering.content import Remark, Scan, Status, TrainingData
 from pipelines.rendering.part import Part
 from pipelines.triaging.coverage import Basis, Coverage
-from pipelines.triaging.queue import Scored, flags, leading, priority, urgency
+from pipelines.triaging.queue import Scored, flags, leading, precedence, priority, urgency
 from pipelines.triaging.record import Record, Score
 
 SCHEMA_VERSION = "1.0"
@@ -140,15 +140,22 @@ def rank(
 ) -> tuple[Row, ...]:
     """Rows in reading order at `now` (seconds since the epoch).
 
-    What was not read comes first, then what is still to be read by the network, then by priority;
-    among equals the one that came first.
+    What was not read comes first, then what is still to be read by the network, then by flag and
+    priority; among equals the one that came first.
     """
     rows = [_row(dealt, policy, coverage, now) for dealt in scans]
-    order = list(Standing)
-    rows.sort(key=lambda r: (order.index(r.standing), -(r.priority or 0.0), -r.waited_hours))
+    rows.sort(key=_turn)
     return tuple(
         row.model_copy(update={"rank": number}) for number, row in enumerate(rows, start=1)
     )
+
+
+def _turn(row: Row) -> tuple[float, ...]:
+    """The lowest stands first."""
+    marks, points = precedence(
+        flagged=bool(row.flags), overdue=row.overdue, priority=row.priority or 0.0
+    )
+    return list(Standing).index(row.standing), -marks, -points, -row.waited_hours
 
 
 def _row(dealt: Dealt, policy: TriagePolicy, coverage: Coverage, now: float) -> Row:

@@ -91,6 +91,19 @@ def test_every_form_says_first_what_the_model_cannot_see(out: Path) -> None:
         assert "normal" not in text.replace(NO_FLAG_MEANING, "").lower()
 
 
+def test_the_terminal_says_how_many_it_leaves_out(
+    archive: Path,
+    model: Path,
+    out: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("pipelines.triage._MOST_PRINTED", 1)
+    worklist = triage(archive, model=model, out=out, reports=True)
+    more = len(worklist.having(Standing.RANKED)) - 1
+    assert f"{more} more in worklist.html" in capsys.readouterr().out
+
+
 def test_the_table_has_the_list_after_four_lines(out: Path) -> None:
     with (out / "worklist.csv").open() as text:
         for _ in range(4):

@@ -10,7 +10,7 @@ from model.calibration import UNCALIBRATED, Calibration, CalibrationState, Relia
 from model.operating import OperatingPoint
 from pipelines.rendering.content import Remark, Scan, Status
 from pipelines.triaging.coverage import Basis, Cut, Watched, choose_cut, cover
-from pipelines.triaging.queue import Scored, flags, priority, urgency
+from pipelines.triaging.queue import Scored, flags, precedence, priority, urgency
 from pipelines.triaging.record import Record, Score, not_read
 from pipelines.triaging.worklist import Dealt, Standing, rank
 
@@ -136,6 +136,36 @@ def test_unread_on_top_then_pending_then_by_priority_and_nothing_is_lost() -> No
     assert [row.standing for row in rows[:3]] == list(Standing)
     assert [row.overdue for row in rows] == [False, False, True, False, False, False]
     assert [bool(row.flags) for row in rows] == [False, False, False, True, False, False]
+
+
+def test_a_flag_passes_points_and_an_overdue_scan_passes_a_fresh_flag() -> None:
+    coverage = cover(POLICY, LABELS, [fitted(*BINS), UNCALIBRATED, UNCALIBRATED])
+    watched = coverage.watched[LABELS[0]]
+    low = watched.cut.threshold
+    limit = POLICY.max_wait_hours
+    rows = rank(
+        [
+            dealt("waits", 0.9 * limit, low / 2),
+            dealt("flagged", 0, low),
+            dealt("overdue", limit, 0.0),
+            dealt("overdue and flagged", limit, low),
+            dealt("fresh", 0, low / 2),
+        ],
+        POLICY, coverage, now=0.0,
+    )  # fmt: skip
+    names = [row.scan.series for row in rows]
+    assert names == ["overdue and flagged", "overdue", "flagged", "waits", "fresh"]
+    points = {row.scan.series: row.priority or 0.0 for row in rows}
+    assert points["waits"] > points["flagged"]
+
+
+@given(POINTS, POINTS, HOURS, st.booleans(), st.booleans())
+def test_who_waited_the_maximum_stands_before_whoever_just_came(
+    old: float, new: float, extra: float, old_flag: bool, new_flag: bool
+) -> None:
+    waited = precedence(flagged=old_flag, overdue=True, priority=priority(old, 24 + extra, 24))
+    came = precedence(flagged=new_flag, overdue=False, priority=priority(new, 0.0, 24))
+    assert waited >= came
 
 
 def test_a_finding_that_needs_contrast_does_not_count_without_it() -> None:
