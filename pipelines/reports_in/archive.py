@@ -21,6 +21,7 @@ from pipelines.running.run import Rejected
 
 _KINDS = "CSV, TSV, JSON lines, Parquet, HL7 v2, DICOM SR or .txt, .rtf and .html files"
 _Fault = tuple[RecordReason, str]
+_UNDECODED = RecordReason.ENCODING, "not valid UTF-8 (or a NUL inside); save the file as UTF-8"
 _Records = Iterator[Report | Rejected]
 
 
@@ -124,25 +125,30 @@ def _checked(records: _Records, exams: ExamFilter) -> _Records:
 def _fault(report: Report) -> _Fault | None:
     if not report.id.strip():
         return RecordReason.NO_ID, "no identifier"
+    if undecoded(report.id):
+        return _UNDECODED
     if report.status is Status.UNKNOWN:
         return RecordReason.STATUS, "a status that is not known"
+    if report.status is Status.WITHDRAWN:
+        return None  # it needs no text to say which report no longer holds
     if not report.text.strip():
         return RecordReason.EMPTY, "no text"
     if len(report.text) > MAX_TEXT_CHARS:
         return RecordReason.TOO_LONG, f"more than {MAX_TEXT_CHARS:,} characters"
-    if undecoded(report.id + report.text):
-        return RecordReason.ENCODING, "not valid UTF-8 (or a NUL inside); save the file as UTF-8"
-    return None
+    return _UNDECODED if undecoded(report.text) else None
 
 
 def _of_chest(report: Report, exams: ExamFilter) -> tuple[_Fault | None, Report]:
     """The report as far as it is of the chest, or why its examination is not read."""
     name = report.exam.strip() or exam_in_text(report.text)
+    is_withdrawn = report.status is Status.WITHDRAWN
+    if not name and is_withdrawn:
+        return None, report
     if not name:
         return (RecordReason.EXAM, "nothing says which examination it is"), report
     if not exams.keeps(name):
         return (RecordReason.EXAM, "another examination"), report
-    if not is_combined(name):
+    if is_withdrawn or not is_combined(name):
         return None, report
     text = chest_only(report.text)
     if not text.strip():

@@ -1,5 +1,6 @@
 """Files that are documents: texts, HL7 v2 messages, DICOM structured reports; by their content."""
 
+import codecs
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
@@ -30,8 +31,7 @@ def is_dicom_file(path: Path) -> bool:
 
 def is_document(path: Path) -> bool:
     """Whether a file begins as DICOM files or HL7 messages do, whatever its name."""
-    head = _head(path)
-    return begins_dicom(head) or begins_hl7(head)
+    return is_dicom_file(path) or _holds_hl7(path)
 
 
 class Documents:
@@ -46,9 +46,7 @@ class Documents:
         OruReader(options.id_column)  # refuses what names no field
         if self._is_single and not files[0].stat().st_size:
             raise InputError(f"{root}: the file is empty")
-        self.versioned = any(suffix_of(file) not in TEXT for file in files) or begins_hl7(
-            _head(files[0])
-        )
+        self.versioned = any(suffix_of(file) not in TEXT or _holds_hl7(file) for file in files)
 
     @property
     def _is_single(self) -> bool:
@@ -110,6 +108,11 @@ def _may_be_dicom(path: Path) -> bool:
 def _told(count: int, what: str) -> Iterator[Rejected]:
     if count:
         yield unreadable("archive", RecordReason.NOT_A_REPORT, f"{count:,} {what}, skipped")
+
+
+def _holds_hl7(path: Path) -> bool:
+    head = _head(path).removeprefix(codecs.BOM_UTF16_LE).removeprefix(codecs.BOM_UTF16_BE)
+    return begins_hl7(head.replace(b"\0", b""))  # UTF-16 too
 
 
 def _head(path: Path) -> bytes:

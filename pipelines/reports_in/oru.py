@@ -22,7 +22,9 @@ _USUAL_IDS = ("OBR-3", "OBR-18", "ORC-3", "OBR-2", "ORC-2")
 _FIELD = re.compile(r"([A-Z][A-Z0-9]{2})-(\d{1,2})(?:\.(\d{1,2}))?")
 _TEXT_TYPES = frozenset({"TX", "FT", "ST", ""})
 _CODED_TYPES = frozenset({"CE", "CWE", "CNE", "CF"})
-_DROPPED = frozenset({"D", "W", "X", "N", "I", "O"})  # OBX-11: no result, or not any more
+_RETRACTED = frozenset({"D", "W", "X"})  # OBX-11: deleted, wrong, not to be had
+_DROPPED = _RETRACTED | {"N", "I", "O"}  # no result, or not any more
+_PENDING = "N"  # OBR-25: performed, not yet reported; OBX-11's N is another
 _Segment = tuple[str, ...]
 
 
@@ -83,10 +85,14 @@ class OruReader:
         self, raw: RawMessage, place: str, codec: str | None
     ) -> Iterator[Report | Rejected]:
         message = Message.decoded(raw, codec=codec)
-        groups = [group for group in _groups(message) if group.observations]
+        is_result = _field(message.segments[0], 8).split(message.component)[0] == "ORU"
+        groups = [
+            group
+            for group in _groups(message)
+            if group.observations or (is_result and _status(message, group) is Status.WITHDRAWN)
+        ]
         if not groups:
-            kind = _field(message.segments[0], 8)
-            if kind.split(message.component)[0] == "ORU":
+            if is_result:
                 yield unreadable(place, RecordReason.EMPTY, "a result message without OBX")
             else:
                 self.others += 1
@@ -106,8 +112,9 @@ class OruReader:
         self, message: Message, group: _Group, named: Mapping[str, _Segment], place: str
     ) -> Report | Rejected:
         report_id = self._id(message, named)
+        status = _status(message, group)
         try:
-            text = _text(message, group)
+            text = "" if status is Status.WITHDRAWN else _text(message, group)
         except CharsetError as error:
             return unreadable(place, RecordReason.CHARSET, str(error), report_id)
         except ValueError as error:
@@ -123,7 +130,7 @@ class OruReader:
             text,
             place,
             message.text(exam.replace(message.component, " ")).strip(),
-            _status(message, group),
+            status,
             next((time for text in times if (time := seconds_of(text)) is not None), None),
         )
 
@@ -170,13 +177,15 @@ def _component(message: Message, raw: str, number: int) -> str:
 
 def _status(message: Message, group: _Group) -> Status:
     stated = _field(group.request, 25).strip()
+    results = {_field(segment, 11).strip() for segment in group.observations}
+    if results and results <= _RETRACTED:
+        return Status.WITHDRAWN
     if stated:
-        status = status_of(stated)
+        status = Status.PRELIMINARY if stated == _PENDING else status_of(stated)
     else:
-        results = [_field(segment, 11).strip() for segment in group.observations]
-        known = [status_of(result) for result in results if result not in _DROPPED]
+        known = {status_of(result) for result in results - _DROPPED}
         first = (Status.UNKNOWN, Status.PRELIMINARY, Status.CORRECTED, Status.FINAL)
-        status = next((one for one in first if one in known), Status.WITHDRAWN)
+        status = next((one for one in first if one in known), Status.PRELIMINARY)
     if status in (Status.FINAL, Status.CORRECTED) and _is_addendum(message, group):
         return Status.ADDENDUM
     return status

@@ -60,12 +60,14 @@ def _in_file(rejected: Rejected, of_file: str) -> Rejected:
 def _report(row: Row, columns: ReportColumns, place: str) -> Report | Rejected:
     fields = dict(zip(columns.wanted, row.values, strict=True))
     report_id = fields[columns.id] or ""
+    status = Status.FINAL if columns.status is None else status_of(fields[columns.status] or "")
     try:
         texts = {name: plain(fields[name] or "") for name in columns.texts}
     except ValueError as error:
-        return unreadable(place, RecordReason.UNREADABLE, str(error), report_id)
+        if status is not Status.WITHDRAWN:
+            return unreadable(place, RecordReason.UNREADABLE, str(error), report_id)
+        texts = {"": ""}
     text = next(iter(texts.values())) if len(texts) == 1 else _under_heads(texts)
-    status = Status.FINAL if columns.status is None else status_of(fields[columns.status] or "")
     time = seconds_of(fields[columns.time] or "") if columns.time is not None else None
     exam = fields[columns.exam] or "" if columns.exam is not None else ""
     return Report(report_id, text, place, exam, status, time)

@@ -207,6 +207,58 @@ def test_statuses_of_messages(tmp_path: Path) -> None:
     ]
 
 
+NODULE = message(header(), order(), result("There is a 7 mm nodule."))
+
+
+@pytest.mark.parametrize(
+    "retraction",
+    [
+        *(
+            (order(status=status), result("", status=each))
+            for status in ("X", "W", "D", "C", "F", "")
+            for each in ("X", "W", "D")
+        ),
+        (order(status="X"),),
+        (order(status="X"), result("{\\E\\rtf1 cut", status="F")),
+        (order(status="X"), result("x^TEXT^RTF^Base64^?", "ED", status="F")),
+        (order(status="X", exam=""),),
+    ],
+)
+@pytest.mark.parametrize("options", [PLAIN, ReadOptions(exam=("ct chest",))])
+def test_a_retraction_needs_no_text(
+    tmp_path: Path, retraction: tuple[str, ...], options: ReadOptions
+) -> None:
+    body = NODULE + message(header(), *retraction)
+    reports, rejected = read(tmp_path / "a.hl7", body, options)
+    assert reports == []
+    assert [(r.id, r.reason) for r in rejected] == [("00123", "WITHDRAWN")] * 2
+
+
+@pytest.mark.parametrize(
+    "pending",
+    [
+        (order(status="N"),),
+        (order(status=""), result("", status="I")),
+        (order(status=""), result("", status="N")),
+        (order(status=""),),
+    ],
+)
+def test_what_is_pending_withdraws_nothing(tmp_path: Path, pending: tuple[str, ...]) -> None:
+    reports, rejected = read(tmp_path / "a.hl7", NODULE + message(header(), *pending))
+    assert [report.id for report in reports] == ["00123"]
+    assert [r.reason for r in rejected] == ["EMPTY"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le"])
+def test_statuses_count_in_messages_by_the_name_of_texts(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "a.txt").write_text("Lungs clear.")
+    body = NODULE + message(header(), order(status="X"))
+    (tmp_path / "b.txt").write_bytes(body.encode(encoding))
+    reports, rejected = parted(read_reports(tmp_path))
+    assert [report.id for report in reports] == ["a"]
+    assert [r.reason for r in rejected] == ["WITHDRAWN"] * 2
+
+
 def test_an_addendum_sent_as_a_final_is_appended(tmp_path: Path) -> None:
     body = "".join(
         message(header(), order().replace("20240102", f"2024010{day}"), result(text))

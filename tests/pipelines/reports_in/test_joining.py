@@ -123,6 +123,15 @@ def test_a_withdrawn_report_is_not_read_unless_a_later_final_comes(tmp_path: Pat
     assert [reason for identifier, reason in rejected if identifier == "1"] == ["WITHDRAWN"] * 2
 
 
+@pytest.mark.parametrize("text", ["", " ", "{\\rtf1 \\bin4 x}", "x" * 1_000_001, "\ufffd"])
+def test_a_withdrawal_needs_no_text(tmp_path: Path, text: str) -> None:
+    messages = [("1", "Final", "", "Lungs clear."), ("1", "cancelled", "", text)]
+    for options in (OPTIONS, ReadOptions(status_column="status", exam=("lungs",))):
+        reports, rejected = read(tmp_path / "a.csv", messages, options)
+        assert reports == []
+        assert rejected[-1] == ("1", "WITHDRAWN")
+
+
 def test_parquet_and_json_lines(tmp_path: Path) -> None:
     columns = {
         "report_id": ["1", "1"],
