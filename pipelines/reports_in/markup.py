@@ -78,7 +78,7 @@ def _end_of_group(text: str, start: int) -> int:
         depth += {"{": 1, "}": -1}.get(mark[0], 0)
         if depth == 0 and mark[0] == "}":
             return mark.end()
-    return len(text)
+    raise ValueError("RTF that breaks off: a brace is never closed")
 
 
 def _rtf_document(source: str) -> str:

@@ -34,6 +34,21 @@ def test_rtf(source: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "source",
+    [
+        r"{\rtf1\ansi {\b broken",
+        RTF + "No nodule.",
+        RTF + r"No {\b nodule.}",
+        RTF + r"No nodule. \}",
+        RTF + "One.}" + RTF + "Two.",
+    ],
+)
+def test_rtf_that_breaks_off_is_refused(source: str) -> None:
+    with pytest.raises(ValueError, match="RTF that breaks off"):
+        plain(source)
+
+
+@pytest.mark.parametrize(
     ("source", "text"),
     [
         ("<p>No <b>nodule</b> &lt; 5&nbsp;mm.</p><p>Clear.</p>", "No nodule < 5 mm.\n\nClear."),
