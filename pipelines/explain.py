@@ -36,7 +36,7 @@ def explain(
     Parameters
     ----------
     report
-        A .txt file; or, with --report-id, any archive that `chestct label` reads.
+        A .txt, .rtf or .html file; or, with --report-id, any archive that `chestct label` reads.
     report_id
         The report's identifier in the archive.
     convention

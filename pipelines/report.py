@@ -57,7 +57,7 @@ def report(
     series
         Series instance UID, where the folder holds several.
     report_text
-        The radiologist's own report: a .txt file, or an archive with --report-id. What it says is
+        The radiologist's own report: a text file, or an archive with --report-id. What it says is
         set against what the network says, and its text stands in the output.
     report_id
         The report's identifier in the archive.
