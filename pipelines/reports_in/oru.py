@@ -22,6 +22,7 @@ _USUAL_IDS = ("OBR-3", "OBR-18", "ORC-3", "OBR-2", "ORC-2")
 _FIELD = re.compile(r"([A-Z][A-Z0-9]{2})-(\d{1,2})(?:\.(\d{1,2}))?")
 _TEXT_TYPES = frozenset({"TX", "FT", "ST", ""})
 _CODED_TYPES = frozenset({"CE", "CWE", "CNE", "CF"})
+_CODES_AND_TEXTS = (1, 2, 4, 5, 9)  # of CWE: code, text, the alternate ones, original text
 _RETRACTED = frozenset({"D", "W", "X"})  # OBX-11: deleted, wrong, not to be had
 _DROPPED = _RETRACTED | {"N", "I", "O"}  # no result, or not any more
 _PENDING = "N"  # OBR-25: performed, not yet reported; OBX-11's N is another
@@ -124,12 +125,11 @@ class OruReader:
             _field(message.segments[0], 6),
             _field(group.request, 7),
         )
-        exam = f"{_field(group.request, 4)} {_field(group.request, 44)}"
         return Report(
             report_id,
             text,
             place,
-            message.text(exam.replace(message.component, " ")).strip(),
+            _exam(message, group.request),
             status,
             next((time for text in times if (time := seconds_of(text)) is not None), None),
         )
@@ -173,6 +173,16 @@ def _field(segment: _Segment, number: int) -> str:
 def _component(message: Message, raw: str, number: int) -> str:
     parts = raw.split(message.component)
     return message.text(parts[number - 1]) if number <= len(parts) else ""
+
+
+def _exam(message: Message, request: _Segment) -> str:
+    """Codes and texts of the service (OBR-4) and procedure (OBR-44), without coding systems."""
+    parts = (
+        _component(message, _field(request, number), component).strip()
+        for number in (4, 44)
+        for component in _CODES_AND_TEXTS
+    )
+    return " ".join(dict.fromkeys(filter(None, parts)))
 
 
 def _status(message: Message, group: _Group) -> Status:

@@ -64,7 +64,7 @@ def test_a_message_becomes_a_report_under_its_heads(tmp_path: Path) -> None:
     )
     reports, rejected = read(tmp_path / "a.hl7", content)
     assert rejected == []
-    assert [(r.id, r.exam) for r in reports] == [("00123", "71260 CT CHEST W CONTRAST CPT")]
+    assert [(r.id, r.exam) for r in reports] == [("00123", "71260 CT CHEST W CONTRAST")]
     assert reports[0].text == (
         "FINDINGS:\nThe lungs are clear.\nNo effusion&no nodule.\nHeart normal.\n\n"
         "IMPRESSION:\nNormal chest.\n\nDiameter: 5 mm"
@@ -151,6 +151,24 @@ def test_encapsulated_text_rtf_and_pdf(tmp_path: Path) -> None:
     assert "There is no effusion." in reports[0].text
     assert "Also seen: Emphysema, Old scars" in reports[0].text
     assert "PDF" not in reports[0].text
+
+
+@pytest.mark.parametrize(
+    ("service", "procedure", "exam"),
+    [
+        ("71260^CT CHEST W CONTRAST^C4", "", "71260 CT CHEST W CONTRAST"),
+        ("71260^CT CHEST^C4", "71260^CT CHEST^C4", "71260 CT CHEST"),
+        ("CTCH^Chest^L^71260^CT CHEST^C4^1^2", "", "CTCH Chest 71260 CT CHEST"),
+        ("^CT CHEST", "71260^^C4", "CT CHEST 71260"),
+        ("", "", ""),
+    ],
+)
+def test_the_examination_is_its_codes_and_texts(
+    tmp_path: Path, service: str, procedure: str, exam: str
+) -> None:
+    request = f"{order(exam=service)}{'|' * 19}{procedure}"
+    ((report,), _) = read(tmp_path / "a.hl7", message(header(), request, result(TEXT)))
+    assert report.exam == exam
 
 
 def test_several_requests_are_several_reports(tmp_path: Path) -> None:
