@@ -95,6 +95,7 @@ class _Plan:
 
     def decide(self, notes: Sequence[_Note], *, preliminary: bool) -> None:
         """Settle one report's messages."""
+        notes = _with_partial_settled(notes)
         whole, addenda = _whole_and_addenda(notes)
         fate = _common_fate(notes, whole, preliminary=preliminary)
         candidates = [note for note in whole if note.status == max(n.status for n in whole)]
@@ -121,6 +122,20 @@ class _Plan:
         if kept:
             self.parts[base.number] = (base.number, *kept.values())
             self.base_of |= dict.fromkeys(self.parts[base.number], base.number)
+
+
+def _with_partial_settled(notes: Sequence[_Note]) -> list[_Note]:
+    """The messages with partial ones as preliminary, if all finished ones follow, or as addenda."""
+    finished = [note.time for note in notes if note.status in (Status.FINAL, Status.CORRECTED)]
+
+    def settled(note: _Note) -> _Note:
+        if note.status is not Status.PARTIAL:
+            return note
+        precedes = note.time is not None and all(t is not None and t > note.time for t in finished)
+        is_draft = bool(finished) and precedes and not note.opens_with_addendum
+        return note._replace(status=Status.PRELIMINARY if is_draft else Status.ADDENDUM)
+
+    return [settled(note) for note in notes]
 
 
 def _whole_and_addenda(notes: Sequence[_Note]) -> tuple[list[_Note], list[_Note]]:

@@ -194,9 +194,12 @@ def _status(message: Message, group: _Group) -> Status:
         status = Status.PRELIMINARY if stated == _PENDING else status_of(stated)
     else:
         known = {status_of(result) for result in results - _DROPPED}
-        first = (Status.UNKNOWN, Status.PRELIMINARY, Status.CORRECTED, Status.FINAL)
+        first = (
+            *(Status.UNKNOWN, Status.PRELIMINARY, Status.PARTIAL),
+            *(Status.CORRECTED, Status.FINAL, Status.ADDENDUM),
+        )
         status = next((one for one in first if one in known), Status.PRELIMINARY)
-    if status in (Status.FINAL, Status.CORRECTED) and _is_addendum(message, group):
+    if status in (Status.FINAL, Status.CORRECTED, Status.PARTIAL) and _is_addendum(message, group):
         return Status.ADDENDUM
     return status
 

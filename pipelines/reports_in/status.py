@@ -14,17 +14,20 @@ class Status(IntEnum):
     ADDENDUM = 3
     WITHDRAWN = 4
     UNKNOWN = 5
+    PARTIAL = 6
+    """HL7's code A, some results of several: sent before the report, or as its addendum after."""
 
 
 _WORDS = {
     # HL7 tables 0085 and 0123, FHIR DiagnosticReport.status, and words seen in exports
     Status.PRELIMINARY: (
-        "p r s i o a preliminary prelim partial registered draft dictated transcribed unverified "
+        "p r s i o preliminary prelim partial registered draft dictated transcribed unverified "
         "unsigned provisional pending unapproved wet"
     ),
-    Status.FINAL: "f u final finalized finalised verified signed approved complete completed",
+    Status.FINAL: "f u v final finalized finalised verified signed approved complete completed",
     Status.CORRECTED: "c corrected correction amended amendment revised modified",
-    Status.ADDENDUM: "addendum addended appended supplement supplementary",
+    Status.PARTIAL: "a",
+    Status.ADDENDUM: "b addendum addended appended supplement supplementary",
     Status.WITHDRAWN: (
         "d x w n cancelled canceled deleted withdrawn retracted wrong void entered-in-error"
     ),

@@ -277,6 +277,41 @@ def test_statuses_count_in_messages_by_the_name_of_texts(tmp_path: Path, encodin
     assert [r.reason for r in rejected] == ["WITHDRAWN"] * 2
 
 
+ADDENDUM = "There is an effusion."
+
+
+@pytest.mark.parametrize("preliminary", [False, True])
+@pytest.mark.parametrize(
+    "segments",
+    [
+        (order(status="A"), result(ADDENDUM)),
+        (order(status="A"), result(f"ADDENDUM: {ADDENDUM}", status="A")),
+        (order(status=""), result(ADDENDUM, status="A")),
+        (order(status=""), result(ADDENDUM, status="B")),
+        (order(status="F"), result(ADDENDUM, name="71260&ADT^Report")),
+    ],
+)
+def test_an_addendum_is_no_report_and_joins_its_own(
+    tmp_path: Path, segments: tuple[str, ...], preliminary: bool
+) -> None:
+    alone = message(header(), *segments)
+    options = ReadOptions(preliminary=preliminary)
+    reports, rejected = read(tmp_path / "a.hl7", alone, options)
+    assert reports == []
+    assert [(r.id, r.reason) for r in rejected] == [("00123", "NO_REPORT")]
+    (report,), rejected = read(tmp_path / "a.hl7", alone + NODULE, options)
+    assert "7 mm nodule" in report.text.split("ADDENDUM")[0]
+    assert "effusion" in report.text.split("ADDENDUM")[1]
+    assert [r.reason for r in rejected] == ["JOINED"]
+
+
+def test_partial_results_before_the_report_are_no_addendum(tmp_path: Path) -> None:
+    partial = message(header(), order(status="A").replace("20240102", "20240101"), result(ADDENDUM))
+    (report,), rejected = read(tmp_path / "a.hl7", partial + NODULE)
+    assert "effusion" not in report.text
+    assert [r.reason for r in rejected] == ["SUPERSEDED"]
+
+
 def test_an_addendum_sent_as_a_final_is_appended(tmp_path: Path) -> None:
     body = "".join(
         message(header(), order().replace("20240102", f"2024010{day}"), result(text))
