@@ -122,6 +122,15 @@ def finished_table(path: Path, name: str) -> Path:
     return path / name
 
 
+def read_label_record(folder: Path) -> dict[str, Any]:
+    """The `run.json` of an output folder of `chestct label`; InputError for anything else."""
+    record = read_json(folder / "run.json") if (folder / "run.json").is_file() else None
+    if not isinstance(record, dict) or record.get("verb") != "label":
+        problem = "not" if folder.is_dir() else "no such folder; give"
+        raise InputError(f"{folder}: {problem} the output folder of chestct label")
+    return record
+
+
 def first_line(error: Exception) -> str:
     """What another library's exception says, fit for one line."""
     return (str(error).splitlines() or [""])[0][:200]

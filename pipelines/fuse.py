@@ -119,11 +119,9 @@ class _Made:
     @classmethod
     def of(cls, folder: Path) -> "_Made":
         """Raise InputError for a folder of another verb, or an archive that has changed since."""
-        from configs.files import read_json, read_table, sha256_of
+        from configs.files import read_label_record, read_table, sha256_of
 
-        record = read_json(folder / "run.json")
-        if not isinstance(record, dict) or record.get("verb") != "label":
-            raise InputError(f"{folder}: not the output folder of `chestct label`")
+        record = read_label_record(folder)
         inputs, config = record["inputs"], record["config"]
         reports = Path(inputs["reports"]["path"])
         if not reports.exists():

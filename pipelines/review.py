@@ -189,6 +189,9 @@ def _tell_sheets(out: Path, made: "Worksheet") -> None:
 
     counts = ", ".join(f"{value:,} {name}" for name, value in made.counts.items())
     results.print(counts, markup=False)
+    if not made.table.num_rows:
+        results.print("nothing to ask: no sentence is in doubt", markup=False)
+        return
     for sheet in made.sheets:
         results.print(f"open {out / sheet.name}.html in a browser", markup=False)
 

@@ -124,6 +124,8 @@ def load(folder: Path) -> NeuralStage:
 
 
 def _read_content(path: Path) -> _StageFile:
+    if not path.is_file():
+        raise InputError(f"{path.parent}: not a stage; `chestct teach` writes one")
     content = files.read_json(path)
     found = content if isinstance(content, dict) else {}
     if found.get("format") != STAGE_FORMAT:

@@ -32,7 +32,8 @@ def labels_file(path: Path) -> Path:
     inside = files.finished_table(path, "labels.parquet")
     if inside != path:
         return inside
-    if path.is_dir() and not list(path.glob("*.parquet")):
+    other = any((path / name).exists() for name in ("run.json", "store.json"))
+    if path.is_dir() and (other or not list(path.glob("*.parquet"))):
         raise InputError(f"{path}: no labels.parquet here; give the output folder of chestct label")
     return path
 

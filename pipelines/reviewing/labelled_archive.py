@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from configs.contracts import InputError, Stage
-from configs.files import finished_table, read_json, read_table, sha256_of
+from configs.files import finished_table, read_label_record, read_table, sha256_of
 from pipelines.reports_in.archive import read_reports
 from pipelines.reports_in.options import ReadOptions
 from pipelines.reports_in.rows import Report
@@ -30,9 +30,7 @@ class LabelledArchive:
     def open(cls, folder: Path) -> "LabelledArchive":
         """Raise InputError for a folder of another verb, or an archive that has changed since."""
         finished_table(folder, "labels.parquet")
-        record = read_json(folder / "run.json")
-        if not isinstance(record, dict) or record.get("verb") != "label":
-            raise InputError(f"{folder}: not the output folder of `chestct label`")
+        record = read_label_record(folder)
         inputs, config = record["inputs"], record["config"]
         reports = Path(inputs["reports"]["path"])
         if not reports.exists():

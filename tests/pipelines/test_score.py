@@ -150,6 +150,10 @@ def test_missing_files_and_folders_without_labels_are_refused(tmp_path: Path) ->
         score(tmp_path / "nope", predicted, quiet=True)
     with pytest.raises(InputError, match=r"no labels\.parquet here"):
         score(tmp_path / "empty", predicted, quiet=True)
+    (tmp_path / "empty" / "store.json").touch()
+    table(tmp_path / "empty" / "scans.parquet", scan_id=["1"])
+    with pytest.raises(InputError, match="give the output folder of chestct label"):
+        score(tmp_path / "empty", predicted, quiet=True)
 
 
 @pytest.mark.skipif(not CT_RATE.exists(), reason="the 800 real reports are not beside the tree")

@@ -90,6 +90,8 @@ def test_a_changed_or_missing_file_is_refused(
     (tmp_path / name).unlink()
     with pytest.raises(InputError, match="missing"):
         load(tmp_path)
+    with pytest.raises(InputError, match="not a stage; `chestct teach` writes one"):
+        load(tmp_path / "another")
 
 
 @pytest.mark.parametrize(
