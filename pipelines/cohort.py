@@ -70,13 +70,16 @@ def cohort(
     validation
         Share of patients in the validation split.
     test
-        Share of patients in the test split; 0.2 unless a site tests.
+        Share of patients in the test split; 0.2 unless a site tests. 1 (with --validation 0) for
+        an archive that only tests.
     seed
         Another seed draws other splits.
     quiet
         Print nothing.
     """
     shares = _shares(validation, test, seed, test_site or (), split_by)
+    if (labels / "store.json").is_file():
+        raise InputError(f"{labels}: a store; labels come first: `chestct cohort LABELS STORE`")
     key = files.IdKey.open(id_key or store / "id.key")
     inputs = {"labels": labels, "store": store} | ({"map": map_file} if map_file else {})
     config = {
@@ -121,9 +124,9 @@ def _shares(
     if sites and (test is not None or split_by != "random"):
         raise InputError("--test-site says who tests: leave out --test and --split-by")
     share = 0.0 if sites else _TEST_SHARE if test is None else test
-    if not (validation >= 0 and share >= 0 and validation + share < 1):
+    if not (validation >= 0 and share >= 0 and validation + share <= 1):
         raise InputError(
-            f"--validation {validation} and --test {share}: shares of patients, together below 1"
+            f"--validation {validation} and --test {share}: shares of patients, together at most 1"
         )
     return Shares(validation, share, seed)
 

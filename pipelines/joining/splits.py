@@ -50,7 +50,8 @@ def by_date(
     if dated.empty:
         raise InputError("--split-by date: no matched scan has a date; leave it out")
     splits = pd.Series(Split.TRAIN.value, index=latest.index, dtype=object)
-    tested, validating = round(shares.test * len(dated)), round(shares.validation * len(dated))
+    tested = round(shares.test * len(dated))
+    validating = min(round(shares.validation * len(dated)), len(dated) - tested)
     train_end = len(dated) - tested - validating
     splits[dated.index[train_end:]] = Split.VALIDATION.value
     splits[dated.index[train_end + validating :]] = Split.TEST.value

@@ -243,8 +243,10 @@ def test_nothing_in_common_another_key_and_wrong_shares_are_refused(
         cohort(labels, store, out=out, id_key=tmp_path / "other.key")
     with pytest.raises(InputError, match="all 1 matches are ambiguous: several reports claim"):
         cohort(labels, store, out=out)
-    with pytest.raises(InputError, match="below 1"):
-        cohort(labels, store, out=out, test=0.9, validation=0.1)
+    with pytest.raises(InputError, match="at most 1"):
+        cohort(labels, store, out=out, test=1, validation=0.1)
+    with pytest.raises(InputError, match="a store; labels come first"):
+        cohort(store, labels, out=out)
     with pytest.raises(InputError, match="leave out --test"):
         cohort(labels, store, out=out, test_site=["north"], test=0.1)
 
