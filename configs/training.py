@@ -1,5 +1,6 @@
 """A training recipe: the typed, documented form of configs/train/*.yaml."""
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -173,7 +174,10 @@ def load_train(path: Path, overrides: dict[str, Any] | None = None) -> TrainConf
         section, _, field = name.rpartition(".")
         target = content.get(section) if section else content
         if not isinstance(target, dict) or field not in target:
-            raise InputError(f"{name!r} is not a field of the train config ({path})")
+            raise InputError(
+                f"--override {name}: {name!r} is not a field of the train config"
+                + _nearest(name, content)
+            )
         target[field] = value
     try:
         return TypeAdapter(TrainConfig).validate_python(content)
@@ -183,3 +187,16 @@ def load_train(path: Path, overrides: dict[str, Any] | None = None) -> TrainConf
         message = first["msg"].removeprefix("Value error, ")
         told = f"{place}: {message}" if place else message
         raise InputError(f"{told} (override of {path})") from None
+
+
+def _nearest(name: str, content: dict[str, Any]) -> str:
+    """The field that was probably meant, as the end of a sentence."""
+    fields = [field for field, value in content.items() if not isinstance(value, dict)]
+    for section, inner in content.items():
+        if isinstance(inner, dict):
+            fields += [f"{section}.{field}" for field in inner]
+    ends = {field.rpartition(".")[2]: field for field in fields}
+    near = get_close_matches(name, fields, 1) or [
+        ends[end] for end in get_close_matches(name.rpartition(".")[2], ends, 1)
+    ]
+    return f"; did you mean {near[0]!r}?" if near else ""

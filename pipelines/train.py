@@ -127,7 +127,7 @@ def train(
     if fabric.is_global_zero:
         shutil.rmtree(out / _RESUME, ignore_errors=True)  # only now: run.json stands
     if not quiet:
-        _print(fitted, bundle, out)
+        _print(fitted, recipe, bundle, out)
     return bundle
 
 
@@ -270,13 +270,21 @@ def _finish(
     return make_bundle(fitted, recipe, teaching, store, seconds)
 
 
-def _print(fitted: "Fitted", bundle: Bundle, out: Path) -> None:
+def _ended_by(epochs: int, recipe: TrainConfig) -> str:
+    """Which limits may have ended the schedule before its last epoch."""
+    limits = {"max_minutes": recipe.max_minutes, "patience": recipe.patience}
+    named = " or ".join(name for name, value in limits.items() if value is not None)
+    return f" of {recipe.epochs} ({named} reached)" if epochs < recipe.epochs and named else ""
+
+
+def _print(fitted: "Fitted", recipe: TrainConfig, bundle: Bundle, out: Path) -> None:
+    epochs = fitted.history[-1].epoch + 1
     kept = ", ".join(
         (f"seed {m.seed}: " if len(bundle.members) > 1 else "")
         + (f"epoch {m.epoch}" if m.epoch else "the start")
         for m in bundle.members
     )
     results.print(
-        f"Trained {fitted.history[-1].epoch + 1} epochs in {bundle.card.seconds:.0f} s; kept: "
+        f"Trained {epochs} epochs{_ended_by(epochs, recipe)} in {bundle.card.seconds:.0f} s; kept: "
         f"{kept}; macro AUROC {fitted.best_auroc:.3f} on validation. Bundle: {out}"
     )

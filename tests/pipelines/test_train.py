@@ -232,7 +232,9 @@ def test_a_label_without_positives_is_left_out_and_said(tmp_path, capfd):
             "profile 'tiny'.*prepare SCANS .*--profile small.*--override profile=tiny",
         ),
         (["epochs"], "expected FIELD=VALUE"),
-        (["no_such=1"], "'no_such' is not a field"),
+        (["no_such=1"], "--override no_such: 'no_such' is not a field"),
+        (["epoch=2"], "--override epoch: .*did you mean 'epochs'"),
+        (["noise_hu=0"], r"did you mean 'augmentation\.noise_hu'"),
         (["network=os.system"], "network: Input should be 'additive'"),
     ],
 )
