@@ -96,6 +96,7 @@ def _shown(evaluation: Evaluation) -> dict[str, Any]:
         "scans": metrics.scans,
         "patients": metrics.patients,
         "macro": metrics.macro,
+        "slopes": sum(math.isfinite(row.measures["slope"].value) for row in metrics.labels),
         "undefined": [name_of(label) for label in metrics.undefined],
         "labels": [
             {

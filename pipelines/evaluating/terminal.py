@@ -52,9 +52,10 @@ def print_evaluation(evaluation: Evaluation, bundle: Bundle) -> None:
     table.add_row("macro average", "", *_cells(metrics.macro), style="bold")
     results.print(table, width=max(results.width, _WIDTH))
     brier, ece, slope = (metrics.macro[name].value for name in ("brier", "ece", "slope"))
+    slopes = sum(math.isfinite(row.measures["slope"].value) for row in metrics.labels)
     results.print(
         f"Brier score {brier:.3f}, expected calibration error {ece:.3f}, calibration slope "
-        f"{figure(slope, 2)} (macro)"
+        f"{figure(slope, 2)} (macro; the slope rests on {slopes} of {len(metrics.labels)} labels)"
     )
     if metrics.undefined:
         names = ", ".join(label.partition(":")[2] for label in metrics.undefined)
