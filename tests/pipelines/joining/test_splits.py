@@ -40,3 +40,11 @@ def test_nobody_who_tests_was_last_seen_before_one_who_trains(
     lasts = [part.max() for part in ends if len(part)]
     assert len(ordered) == len(latest)
     assert all(np.greater_equal(firsts[1:], lasts[:-1]))
+
+
+def test_an_archive_may_only_test_and_rounding_gives_nobody_two_splits() -> None:
+    patients = [f"p{number}" for number in range(50)]
+    assert set(by_hash(patients, Shares(validation=0.0, test=1.0))) == {Split.TEST.value}
+    three, days = pd.Series(["a", "b", "c"]), pd.Series(["20200101", "20200102", "20200103"])
+    splits = by_date(three, days, Shares(validation=0.5, test=0.5))
+    assert splits.loc[["a", "b", "c"]].tolist() == ["validation", "test", "test"]
