@@ -54,7 +54,10 @@ def test_report_from_an_archive(tmp_path: Path) -> None:
 def test_a_missing_or_binary_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         explain(tmp_path / "none.txt")
-    for name, message in {"scan.bin": "no .txt, .rtf or .html file", "scan.txt": "ENCODING"}.items():
+    for name, message in {
+        "scan.bin": "no .txt, .rtf or .html file",
+        "scan.txt": "ENCODING",
+    }.items():
         (tmp_path / name).write_bytes(b"\x80\x00\xff\x00\x80")
         with pytest.raises(InputError, match=message):
             explain(tmp_path / name)
