@@ -80,7 +80,7 @@ def simulate(
             now = max(now, at_h[coming[-1]])
         while coming and at_h[coming[-1]] <= now:
             waiting.append(coming.pop())
-        best = max(waiting, key=lambda n: (order(arriving[n], now - at_h[n]), -n))
+        best = max(waiting, key=lambda n: (order(arriving[n], now - float(at_h[n])), -n))
         waiting.remove(best)
         waited[best] = now - at_h[best]
         now += reading_h[best]
