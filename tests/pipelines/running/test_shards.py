@@ -149,12 +149,15 @@ def test_ctrl_c_ends_the_run_and_its_workers(tmp_path: Path) -> None:
     script.write_text(
         "import time\n"
         "from pipelines.running.shards import map_records\n"
-        "for _ in map_records(time.sleep, [0.2] * 400, workers=2):\n"
-        "    print('computing', flush=True)\n"
+        "results = map_records(time.sleep, [0.2] * 400, workers=2)\n"
+        "next(results)\n"
+        "print('computing', flush=True)\n"
+        "list(results)\n"
     )
     run = subprocess.Popen([sys.executable, script], start_new_session=True, stdout=subprocess.PIPE)
     assert run.stdout is not None
     assert run.stdout.readline() == b"computing\n"
+    time.sleep(1)
     os.killpg(run.pid, signal.SIGINT)
     assert run.wait(timeout=30) != 0
     assert gone_within(10, run.pid), "the workers end when they notice"
