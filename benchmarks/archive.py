@@ -136,7 +136,8 @@ def proportional_bytes(pid: int) -> int:
         rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
         return 0
-    return int(re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)[1]) * 1024  # type: ignore[index]
+    found = re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
 
 
 def killed(
@@ -181,24 +182,23 @@ def measure(arguments: argparse.Namespace, folder: Path) -> Iterator[Row]:
     own, bare = own_rate(small, few, "on"), own_rate(small, few, "off")
     yield "labeler alone, reports/s", f"{own:,.0f}", ""
     yield "labeler alone without garbage collector, reports/s", f"{bare:,.0f}", ""
-    one, _ = timed(small, folder / "one", 1)
-    yield f"one worker, {few:,} reports, reports/s", f"{few / one:,.0f}", ""
-    yield "one worker against the labeler alone", f"{few / one / own:.2f}x", "0.6x"
-    two, memory_few = timed(small, folder / "two", 2)
-    yield f"two workers, {few:,} reports, reports/s", f"{few / two:,.0f}", ""
+    _, memory_few = timed(small, folder / "few", 2)
+    one, _ = timed(large, folder / "one", 1)
+    yield f"one worker, {n:,} reports, reports/s", f"{n / one:,.0f}", ""
+    yield "one worker against the labeler alone", f"{n / one / own:.2f}x", "0.6x"
+    two, memory = timed(large, folder / "two", 2)
+    yield f"two workers, {n:,} reports, reports/s", f"{n / two:,.0f}", ""
+    yield f"two workers, {n:,} reports, minutes", f"{two / 60:.1f}", ""
     yield "two workers against one", f"{one / two:.2f}x", "1.7x"
-    seconds, memory = timed(large, folder / "all", 2)
-    yield f"two workers, {n:,} reports, reports/s", f"{n / seconds:,.0f}", ""
-    yield f"two workers, {n:,} reports, minutes", f"{seconds / 60:.1f}", ""
     megabytes = f"{memory_few:,.0f} / {memory:,.0f}"
     yield f"peak memory of all processes, {few:,} / {n:,} reports, MB", megabytes, ""
     yield "peak memory, ratio", f"{memory / memory_few:.2f}x", "1.1x"
     for name in ("large.csv", "small.csv"):
         (folder / name).unlink()
-    for name in ("one", "two", "all"):
+    for name in ("few", "one", "two"):
         shutil.rmtree(folder / name)
     make_archive(source, part, some)
-    lost, doubled = killed(part, folder, some, arguments.kills, two * some / few)
+    lost, doubled = killed(part, folder, some, arguments.kills, two * some / n)
     what = f"{arguments.kills} kills -9 of the group, {some:,} reports: lost / doubled"
     yield what, f"{lost} / {doubled}", "0 / 0"
 

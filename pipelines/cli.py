@@ -43,7 +43,7 @@ def main() -> None:
     try:
         app(print_error=True, exit_on_error=False, result_action="return_value")
     except InputError as error:
-        print(f"chestct: {error}", file=sys.stderr)  # noqa: T201
+        print(f"chestct: {error}", file=sys.stderr)
         sys.exit(ExitCode.INPUT)
     except cyclopts.CycloptsError:
         sys.exit(ExitCode.INPUT)
@@ -52,10 +52,10 @@ def main() -> None:
             raise
         # A path that cannot be written or read: a full disk, a missing right, a folder for a file.
         place = error.filename2 or error.filename  # of a rename, the target
-        print(f"chestct: {place}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        print(f"chestct: {place}: {error.strerror}", file=sys.stderr)
         sys.exit(ExitCode.INPUT)
     except KeyboardInterrupt:
-        print("chestct: interrupted; the same command goes on or starts anew", file=sys.stderr)  # noqa: T201
+        print("chestct: interrupted; the same command goes on or starts anew", file=sys.stderr)
         sys.exit(ExitCode.INTERRUPTED)
 
 

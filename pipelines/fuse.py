@@ -1,16 +1,12 @@
 """`chestct fuse`: a taught stage beside the rules' labels: what both say, with probabilities."""
 
-from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 from configs.contracts import InputError
-
-if TYPE_CHECKING:
-    from pipelines.reports_in.rows import Report
 
 _REPORTS_AT_ONCE = 500
 
@@ -59,11 +55,12 @@ def fuse(
     from configs.files import atomic_path
     from labeler import load_labeler
     from labeler.neural import Fusion, load
+    from pipelines.labelled.archive import LabelledArchive
     from pipelines.labelled.taught import apply
     from pipelines.running.progress import results, track
     from pipelines.running.run import Run
 
-    made = _Made.of(labels)
+    made = LabelledArchive.open(labels)
     labeler = load_labeler(made.convention, made.configs)
     taught = load(stage)
     taught.check(labeler, Fusion(fusion))
@@ -79,7 +76,7 @@ def fuse(
             temporary = stack.enter_context(atomic_path(out / f"{name}.parquet"))
             writer = pq.ParquetWriter(temporary, schema, compression="zstd")
             writers[name] = stack.enter_context(writer)
-        reports = track(made.read(), "judging", total=len(made.ids), quiet=quiet)
+        reports = track(made.read(), "judging", total=made.labelled, quiet=quiet)
         while some := list(islice(reports, _REPORTS_AT_ONCE)):
             ids, texts = [report.id for report in some], [report.text for report in some]
             judged = apply(taught, labeler, ids, texts, Fusion(fusion))
@@ -92,7 +89,7 @@ def fuse(
             writers["labels"].write_table(pa.Table.from_pylist(rows, schemas["labels"]))
             writers["soft_labels"].write_table(judged.soft)
             run.counts["judged"] += len(ids)
-        if run.counts["judged"] != len(made.ids):
+        if run.counts["judged"] != made.labelled:
             raise InputError(f"{labels}: holds reports that its archive has not; label it anew")
     done = Fused(out, run.counts["judged"], run.counts["overruled"])
     if not quiet:
@@ -103,51 +100,3 @@ def fuse(
             markup=False,
         )
     return done
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """How `label` made a folder, from its `run.json`."""
-
-    reports: Path
-    convention: str
-    configs: Path | None
-    binary: bool
-    options: Mapping[str, Any]
-    ids: frozenset[str]
-
-    @classmethod
-    def of(cls, folder: Path) -> "_Made":
-        """Raise InputError for a folder of another verb, or an archive that has changed since."""
-        from configs.files import read_label_record, read_table, sha256_of
-
-        record = read_label_record(folder)
-        inputs, config = record["inputs"], record["config"]
-        reports = Path(inputs["reports"]["path"])
-        if not reports.exists():
-            raise InputError(f"{reports}: the archive that {folder} was made from is not there")
-        if sha256_of(reports) != inputs["reports"].get("sha256"):
-            raise InputError(f"{reports}: has changed since {folder} was made; label it anew")
-        configs = inputs.get("configs")
-        ids = read_table(folder / "labels.parquet", ["report_id"]).column(0)
-        return cls(
-            reports,
-            config["convention"],
-            Path(configs["path"]) if configs else None,
-            config["binary"],
-            config,
-            frozenset(ids.to_pylist()),
-        )
-
-    def read(self) -> "Iterator[Report]":
-        """The reports that were labelled, read as they were then."""
-        from pipelines.reports_in.archive import read_reports
-        from pipelines.reports_in.options import ReadOptions
-        from pipelines.reports_in.rows import Report
-
-        given: dict[str, Any] = {one.name: self.options[one.name] for one in fields(ReadOptions)}
-        for name, value in given.items():
-            given[name] = tuple(value) if isinstance(value, list) else value
-        for record in read_reports(self.reports, ReadOptions(**given)):
-            if isinstance(record, Report) and record.id in self.ids:
-                yield record

@@ -158,7 +158,9 @@ def _write(reading: "Reading", wanted: tuple[Form, ...], out: Path, clock: "Cloc
             if form is Form.JSON:
                 files.write_json(out / "report.json", content.model_dump(mode="json"))
             elif form is Form.HTML:
-                files.write_text(out / "report.html", _html(reading))
+                from pipelines.rendering import html
+
+                files.write_text(out / "report.html", html.page(reading))
             elif form is Form.PDF:
                 with files.atomic_path(out / "report.pdf") as temporary:
                     temporary.write_bytes(_pdf(reading))
@@ -186,16 +188,6 @@ def _write_over_time(
     from pipelines.timeline import over_time, write
 
     write(over_time(scans, bundle, model, identified=identified), out, "over_time")
-
-
-def _html(reading: "Reading") -> str:
-    from pipelines.rendering import html, pictures
-
-    if reading.volume is None or reading.prediction is None:
-        return html.render(reading.content)
-    return html.render(
-        reading.content, pictures.draw(reading.content, reading.volume, reading.prediction)
-    )
 
 
 def _pdf(reading: "Reading") -> bytes:

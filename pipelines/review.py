@@ -8,10 +8,10 @@ from configs.contracts import InputError
 
 if TYPE_CHECKING:
     from configs.convention import Binary
+    from pipelines.labelled.archive import LabelledArchive
     from pipelines.reviewing.applying import Applied
     from pipelines.reviewing.asking import Worksheet
     from pipelines.reviewing.audit import Audit
-    from pipelines.reviewing.labelled_archive import LabelledArchive
     from pipelines.running.run import Run
 
 MAX_REPORTS = 20_000
@@ -116,8 +116,9 @@ def _ask(
     from configs.convention import load_convention
     from labeler import load_labeler
     from labeler.neural import Fusion, load
+    from pipelines.labelled.archive import LabelledArchive
+    from pipelines.labelled.gold import read_gold
     from pipelines.reviewing import asking
-    from pipelines.reviewing.labelled_archive import LabelledArchive
     from pipelines.running.run import Run
 
     archive = LabelledArchive.open(source)
@@ -141,7 +142,7 @@ def _ask(
             taught = load(stage) if stage else None
             if taught:
                 taught.check(labeler, Fusion.NEURAL)
-            known = asking.read_gold(gold, labeler, gold_id_column) if gold else {}
+            known = read_gold(gold, labeler, gold_id_column) if gold else {}
             made = asking.sentence_worksheet(
                 archive,
                 labeler,

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from labeler import Labeler
     from labeler.neural import Gold
     from pipelines.reports_in.rows import Report
     from pipelines.running.run import Rejected, Run
@@ -83,6 +82,7 @@ def teach(
     from labeler.neural import Recipe, save
     from labeler.neural import teach as teach_stage
     from labeler.neural.encoder import pretrained_encoder
+    from pipelines.labelled.gold import read_gold
     from pipelines.reports_in.archive import read_reports
     from pipelines.reports_in.options import ReadOptions
     from pipelines.running.progress import messages
@@ -104,7 +104,7 @@ def teach(
     }
     given = {name: path for name, path in inputs.items() if path is not None}
     with Run("teach", out, given, settings) as run:
-        judged = _read_gold(gold, labeler, gold_id_column) if gold else {}
+        judged = read_gold(gold, labeler, gold_id_column) if gold else {}
         chosen = _choose(run, read_reports(reports, options), judged, max_reports, seed)
         known = _gold_of(chosen, judged, gold)
         stage = teach_stage(
@@ -120,24 +120,6 @@ def teach(
         gold_reports = len(known.texts) if known else 0
         run.counts.update(taught=len(chosen), gold=gold_reports)
     return Taught(out, len(chosen), gold_reports)
-
-
-def _read_gold(
-    path: Path, labeler: "Labeler", id_column: str | None
-) -> dict[str, "NDArray[np.float32]"]:
-    """Gold by report: 1 or 0 as the convention's binary coding has it; NaN without a column."""
-    import numpy as np
-
-    from labeler.neural.reading import BLANK, Coding
-    from pipelines.labelled.values import labels_file, read_label_values
-
-    frame = read_label_values(labels_file(path), id_column, labeler.label_names).frame
-    values = frame.fillna(BLANK).to_numpy(np.int8)
-    present = Coding.of(labeler).present(values).astype(np.float32)
-    gold = np.full((len(frame), len(labeler.label_names)), np.nan, np.float32)
-    for column, name in enumerate(frame.columns):
-        gold[:, labeler.label_names.index(name)] = present[:, column]
-    return dict(zip(frame.index, gold, strict=True))
 
 
 def _choose(

@@ -10,7 +10,7 @@ import hashlib
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 import numpy as np
@@ -22,10 +22,20 @@ from pipelines.rendering.content import Finding, Focus, ScanReport, Status, perc
 from pipelines.rendering.display import WINDOWS_HU, load_display
 from pipelines.rendering.lists import lists
 from pipelines.rendering.markup import environment
-from pipelines.rendering.pictures import KeyImage, Pictures
+from pipelines.rendering.pictures import KeyImage, Pictures, draw
 from pipelines.rendering.slices import CURVE_HU, CURVE_LEVEL
 
+if TYPE_CHECKING:
+    from pipelines.rendering.reading import Reading
+
 _SCRIPTS = ("volume.js", "planes.js", "hands.js")  # one scope, in this order
+
+
+def page(reading: "Reading") -> str:
+    """The page of a scan that was read or refused, its pictures drawn."""
+    if reading.volume is None or reading.prediction is None:
+        return render(reading.content)
+    return render(reading.content, draw(reading.content, reading.volume, reading.prediction))
 
 
 def render(report: ScanReport, pictures: Pictures | None = None) -> str:
@@ -37,13 +47,7 @@ def render(report: ScanReport, pictures: Pictures | None = None) -> str:
         policy=content_policy(style, script),
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
-        identity=wording.identity(report),
-        cautions=wording.cautions(report),
-        remarks=wording.remarks(report),
-        summary=wording.summary(report),
-        technical=wording.technical(report),
-        calibration_meaning=wording.calibration_meaning(report),
-        slice_numbers=wording.slice_numbers(report),
+        **wording.worded(report),
         lists=lists(report),
         compared=finding_wording.compared(report),
         windows=[window.value for window in WINDOWS_HU],

@@ -28,6 +28,19 @@ class Line:
     tone: Tone = Tone.PLAIN
 
 
+def worded(report: ScanReport) -> dict[str, object]:
+    """Every sentence that a template sets, by the name it has there."""
+    return {
+        "identity": identity(report),
+        "cautions": cautions(report),
+        "remarks": remarks(report),
+        "summary": summary(report),
+        "technical": technical(report),
+        "calibration_meaning": calibration_meaning(report),
+        "slice_numbers": slice_numbers(report),
+    }
+
+
 def cautions(report: ScanReport) -> tuple[str, ...]:
     """What must be read before any number."""
     said = []

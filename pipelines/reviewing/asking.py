@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,11 +13,10 @@ from configs.convention import Binary
 from configs.files import read_table
 from labeler import Labeler
 from labeler.neural import NeuralStage
-from labeler.neural.reading import BLANK, Coding, Floats
-from pipelines.labelled.values import labels_file, read_label_values
+from labeler.neural.reading import BLANK, Floats
+from pipelines.labelled.archive import LabelledArchive
 from pipelines.reviewing.doubts import Doubts, asked_labels
 from pipelines.reviewing.drawing import draw
-from pipelines.reviewing.labelled_archive import LabelledArchive
 from pipelines.reviewing.sentences import SentenceBook, marked, sampled, stated
 from pipelines.reviewing.sheet import READERS, SENTENCES, Item, Kind, Sheet, worksheet_hash
 from pipelines.running.progress import track
@@ -36,16 +34,6 @@ class Worksheet:
     counts: Mapping[str, int]
     archive: Mapping[str, int]
     """Of an audit: by label, how many reports of the archive have it."""
-
-
-def read_gold(path: Path, labeler: Labeler, id_column: str | None) -> dict[str, Floats]:
-    """Gold by report: 1 or 0 as the convention's binary coding has it; NaN without a column."""
-    frame = read_label_values(labels_file(path), id_column, labeler.label_names).frame
-    present = Coding.of(labeler).present(frame.fillna(BLANK).to_numpy(np.int8))
-    gold = np.full((len(frame), len(labeler.label_names)), np.nan, np.float32)
-    for column, name in enumerate(frame.columns):
-        gold[:, labeler.label_names.index(name)] = present[:, column]
-    return dict(zip(frame.index, gold, strict=True))
 
 
 def sentence_worksheet(

@@ -2,8 +2,10 @@
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from configs.contracts import InputError
@@ -47,8 +49,9 @@ def _local_cluster(workers: int) -> Iterator[Any]:
     """A scheduler in this process, and Dask workers that are each a Python of its own.
 
     Subprocesses rather than multiprocessing, so that a notebook or a script read from standard
-    input can be the parent. The scheduler lives here, so that Ctrl-C, which a terminal sends to
-    the whole group, may end the workers but never the one who must notice it.
+    input can be the parent. The scheduler lives here, and Ctrl-C, which a terminal sends to the
+    whole group, reaches this process alone: a cluster whose workers die under it, or whose start
+    is cut short, waits for them in vain.
     """
     from distributed import Scheduler, SpecCluster
     from distributed.deploy.subprocess import SubprocessWorker
@@ -61,19 +64,42 @@ def _local_cluster(workers: int) -> Iterator[Any]:
             "worker_kwargs": {"nthreads": 1, "host": "127.0.0.1", "memory_limit": 0},
         },
     }
+    started = ExitStack()
     with (
+        started,
         _environment(
             PYTHONSAFEPATH="1",
             DASK_LOGGING__DISTRIBUTED="critical",
             MALLOC_TRIM_THRESHOLD_="65536",
         ),
-        SpecCluster(
-            scheduler={"cls": Scheduler, "options": options},
-            workers=dict.fromkeys(range(workers), worker),
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
     ):
+        with _interrupts_held():  # what starts within inherits this
+            cluster = SpecCluster(
+                scheduler={"cls": Scheduler, "options": options},
+                workers=dict.fromkeys(range(workers), worker),
+                silence_logs=logging.CRITICAL,
+            )
+            started.enter_context(cluster)
         yield cluster
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C waits till the end; threads and processes that start meanwhile never get it."""
+    held: list[int] = []
+    in_main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGINT)
+    if in_main:
+        signal.signal(signal.SIGINT, lambda number, _: held.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if in_main:
+            signal.signal(signal.SIGINT, before)
+    if held:
+        signal.raise_signal(signal.SIGINT)
 
 
 @contextmanager

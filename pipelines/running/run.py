@@ -77,7 +77,7 @@ class Run:
                 raise InputError(f"{self.out}: holds the results of `{verb}`; choose another --out")
             record.unlink()
 
-    def reject(self, id: str, stage: Stage, reason: str, detail: str) -> None:  # noqa: A002
+    def reject(self, id: str, stage: Stage, reason: str, detail: str) -> None:  # noqa: A002 - the tables' word
         """Set a record aside; the run goes on."""
         self.rejected.append(Rejected(id, stage, reason, detail))
 

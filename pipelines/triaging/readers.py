@@ -19,7 +19,6 @@ from pipelines.triaging.record import Record, name_of, not_read, record_of, writ
 
 if TYPE_CHECKING:
     from model.bundle import Bundle
-    from pipelines.rendering.reading import Reading
 
 _SECONDS = 600.0  # for one scan; more is a hang
 
@@ -134,13 +133,14 @@ def scan_of(candidate: Candidate, *, identified: bool) -> Scan:
 
 def read_one(task: Task) -> Record:
     """Read a scan and keep its record and, where asked for, its page; runs in a reader."""
+    from pipelines.rendering.html import page as rendered
     from pipelines.rendering.reading import read_scan
 
     bundle = _bundle(task.model)
     page = f"pages/{task.key}.html" if task.pages else None
     try:
         reading = read_scan(task.candidate, bundle, task.model, identified=task.identified)
-        html = _page(reading) if page else ""
+        html = rendered(reading) if page else ""
     except Exception as error:  # whatever one scan brings about must not cost the others
         scan = scan_of(task.candidate, identified=task.identified)
         meaning = f"unexpected {type(error).__name__}"
@@ -154,16 +154,6 @@ def read_one(task: Task) -> Record:
             record = record.model_copy(update={"scan": known})
     write_record(task.out, record)
     return record
-
-
-def _page(reading: "Reading") -> str:
-    from pipelines.rendering import html, pictures
-
-    if reading.volume is None or reading.prediction is None:
-        return html.render(reading.content)
-    return html.render(
-        reading.content, pictures.draw(reading.content, reading.volume, reading.prediction)
-    )
 
 
 @cache

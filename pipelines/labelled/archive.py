@@ -22,6 +22,7 @@ class LabelledArchive:
     reports: Path
     convention: str
     configs: Path | None
+    binary: bool
     options: ReadOptions
     labelled: int
     """Number of reports."""
@@ -46,6 +47,7 @@ class LabelledArchive:
             reports,
             config["convention"],
             Path(overlay["path"]) if overlay else None,
+            config["binary"],
             ReadOptions(**given),
             record["counts"]["labelled"],
         )
