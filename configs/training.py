@@ -33,6 +33,9 @@ class LabelPolicy(_Section):
     """Weight of an uncertain label."""
     uncertain_target: Share = 0.5
     """What an uncertain label is taken as, where its weight is not 0."""
+    not_assessable_weight: Share = 0.0
+    """Weight of a label that is blank because the examination could not show it, taken as absent.
+    The facts beside the label table tell it from one that the report does not mention."""
     soft_labels: Literal["fill", "replace"] = "fill"
     """Where soft labels count: `fill` where the label is blank or uncertain, `replace` wherever
     there is one. The target is their probability, the weight their confidence."""

@@ -31,7 +31,7 @@ class Part:
     scan_ids: list[str]
     patient_ids: list[str]
     values_nl: NDArray[np.int8]
-    """1, 0, -1 (uncertain) or `losses.BLANK`."""
+    """1, 0, -1 (uncertain), `losses.BLANK` or `losses.NOT_ASSESSABLE`."""
     soft: SoftValues | None = None
     """What another reader of the same reports says."""
 

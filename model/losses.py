@@ -13,6 +13,8 @@ from configs.training import LabelPolicy
 
 BLANK = -2
 """How a blank label stands in an integer array."""
+NOT_ASSESSABLE = -3
+"""How a label stands there that is blank because the examination could not show it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,14 +36,15 @@ class Targets:
 def targets_of(
     values_nl: NDArray[np.int8], policy: LabelPolicy, soft: SoftValues | None = None
 ) -> Targets:
-    """Label values (1, 0, -1, BLANK) under a policy; an open `blank_weight` counts as 1.
+    """Label values (1, 0, -1, BLANK, NOT_ASSESSABLE) under a policy.
 
-    Soft labels take the place of blanks and uncertain values, or of all: their probability is the
-    target, their confidence the weight.
+    An open `blank_weight` counts as 1. Soft labels take the place of blanks and uncertain values,
+    or of all: their probability is the target, their confidence the weight.
 
-    >>> taught = targets_of(np.array([[1, 0, -1, BLANK]], dtype=np.int8), LabelPolicy())
+    >>> values = np.array([[1, 0, -1, BLANK, NOT_ASSESSABLE]], dtype=np.int8)
+    >>> taught = targets_of(values, LabelPolicy())
     >>> taught.target_nl.tolist(), taught.weight_nl.tolist()
-    ([[1.0, 0.0, 0.5, 0.0]], [[1.0, 1.0, 0.0, 1.0]])
+    ([[1.0, 0.0, 0.5, 0.0, 0.0]], [[1.0, 1.0, 0.0, 1.0, 0.0]])
     """
     uncertain, blank = values_nl == LabelValue.UNCERTAIN, values_nl == BLANK
     target = (values_nl == LabelValue.PRESENT).astype(np.float32)
@@ -49,6 +52,7 @@ def targets_of(
     weight = np.ones_like(target)
     weight[uncertain] = policy.uncertain_weight
     weight[blank] = 1.0 if policy.blank_weight is None else policy.blank_weight
+    weight[values_nl == NOT_ASSESSABLE] = policy.not_assessable_weight
     if soft is not None:
         taken = np.isfinite(soft.probability_nl)
         if policy.soft_labels == "fill":
@@ -59,12 +63,13 @@ def targets_of(
 
 
 def known_values(values_nl: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Values to choose and to measure by: blank is absent, uncertain stays out.
+    """Values to choose and to measure by: blank is absent; -1 (uncertain, unassessable) stays out.
 
-    >>> known_values(np.array([[1, 0, -1, BLANK]], dtype=np.int8)).tolist()
-    [[1, 0, -1, 0]]
+    >>> known_values(np.array([[1, 0, -1, BLANK, NOT_ASSESSABLE]], dtype=np.int8)).tolist()
+    [[1, 0, -1, 0, -1]]
     """
-    return np.where(values_nl == BLANK, 0, values_nl).astype(np.int8)
+    absent = np.where(values_nl == BLANK, LabelValue.ABSENT, values_nl)
+    return np.maximum(absent, LabelValue.UNCERTAIN).astype(np.int8)
 
 
 def positive_weights(targets: Targets, largest: float) -> NDArray[np.float32]:

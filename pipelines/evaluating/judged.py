@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from model.bundle import Bundle
 from model.calibration import Calibration
 from model.data import Part, mean_by_scan
-from model.losses import BLANK
+from model.losses import known_values
 from model.metrics import Metrics, evaluate
 from pipelines.evaluating.reference import Reference
 
@@ -26,7 +26,7 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
-    """A row a case, a column a label; blank labels are taken as absent, uncertain ones are -1."""
+    """A row a case, a column a label; blank is absent, what is not known is -1."""
 
     reference: str
     source: str
@@ -116,5 +116,5 @@ def judge(
         list(patients),
         logits_nl[:, columns].astype(np.float64),
         bundle.probabilities(logits_nl)[:, columns].astype(np.float64),
-        np.where(values_nl == BLANK, 0, values_nl).astype(np.int8),
+        known_values(values_nl),
     )

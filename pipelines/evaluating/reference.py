@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from configs import files
 from configs.contracts import InputError
 from model.data import read_labels
-from model.losses import BLANK
+from model.losses import known_values
 from pipelines.labelled.values import convention_of
+from pipelines.training.unassessed import mark_unassessed
 
 Mapped = Mapping[str, Sequence[str]]
 """A label's name, and the columns of another label set of which any makes it present."""
@@ -38,10 +40,13 @@ def read_reference(
 
     Where the bundle has several conventions, the table's run.json says which is meant, else its
     columns do. With `mapping` a label that is no column is present where any column mapped to it
-    is. Raises InputError when a label has no column.
+    is, uncertain where none is and one is uncertain. Raises InputError when a label has no column.
     """
     frame = read_labels(path)
-    convention = _convention(path, frame, labels)
+    stated = convention_of(path)
+    if stated is not None:
+        frame = mark_unassessed(frame, path, stated)
+    convention = _convention(stated, frame, labels)
     chosen = [i for i, label in enumerate(labels) if label.partition(":")[0] == convention]
     columns: dict[str, pd.Series] = {}
     for index in chosen:
@@ -64,11 +69,10 @@ def read_reference(
     )
 
 
-def _convention(path: Path, frame: pd.DataFrame, labels: Sequence[str]) -> str:
+def _convention(stated: str | None, frame: pd.DataFrame, labels: Sequence[str]) -> str:
     conventions = list(dict.fromkeys(label.partition(":")[0] for label in labels))
     if len(conventions) == 1:
         return conventions[0]
-    stated = convention_of(path)
     if stated is not None and Path(stated).stem in conventions:
         return Path(stated).stem
     shares = {
@@ -82,8 +86,9 @@ def _any_of(path: Path, frame: pd.DataFrame, columns: Sequence[str]) -> pd.Serie
     missing = [column for column in columns if column not in frame.columns]
     if missing:
         raise InputError(f"{path}: no column {missing[0]!r}, which the protocol maps")
-    values = frame[list(columns)].replace(BLANK, 0)
-    return values.max(axis=1).astype("int8")
+    known = known_values(frame[list(columns)].to_numpy())
+    uncertain = np.where((known == -1).any(axis=1), -1, 0)
+    return pd.Series(np.where((known == 1).any(axis=1), 1, uncertain), frame.index, dtype="int8")
 
 
 def _source(path: Path) -> str:

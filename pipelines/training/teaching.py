@@ -17,6 +17,7 @@ from model.data import Part, read_labels, read_parts, read_soft_labels
 from model.losses import known_values
 from model.volumes.store import Store
 from pipelines.labelled.values import convention_of
+from pipelines.training.unassessed import mark_unassessed
 
 DEFAULT_CONVENTION = "ct_rate"
 
@@ -90,7 +91,8 @@ def _read_qualified(path: Path, stated: str | None) -> pd.DataFrame:
             f"convention {name!r}: a bundle names its labels by it; rename its file, with small "
             "letters, digits and _ alone"
         )
-    return frame.rename(columns=lambda label: f"{name}:{label}")
+    marked = mark_unassessed(frame, path, convention)
+    return marked.rename(columns=lambda label: f"{name}:{label}")
 
 
 def _learnable(names: tuple[str, ...], parts: dict[Split, Part]) -> Teaching:
