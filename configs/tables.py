@@ -131,6 +131,7 @@ PREDICTIONS = pa.schema(
     [
         ("volume_id", pa.string()),
         ("scan_id", pa.string()),
+        ("case", pa.string()),
         ("label", pa.string()),
         ("logit", pa.float32()),
         ("probability", pa.float32()),

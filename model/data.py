@@ -34,9 +34,16 @@ class Part:
     """1, 0, -1 (uncertain), `losses.BLANK` or `losses.NOT_ASSESSABLE`."""
     soft: SoftValues | None = None
     """What another reader of the same reports says."""
+    stated_cases: list[str] | None = None
+    """`cases`, where the store tells a scan's studies and contrast phases apart."""
 
     def __len__(self) -> int:
         return len(self.volume_ids)
+
+    @property
+    def cases(self) -> list[str]:
+        """The case each volume belongs to: those of one scan, study and contrast phase are one."""
+        return self.scan_ids if self.stated_cases is None else self.stated_cases
 
     def rows(self, rows: Sequence[int]) -> "Part":
         """Some of its volumes."""
@@ -48,6 +55,7 @@ class Part:
             self.values_nl[chosen],
             self.soft
             and SoftValues(self.soft.probability_nl[chosen], self.soft.confidence_nl[chosen]),
+            self.stated_cases and [self.stated_cases[row] for row in chosen],
         )
 
     def labels(self, chosen: Sequence[int]) -> "Part":
@@ -147,6 +155,7 @@ def read_parts(
     if frame["volume_id"].duplicated().any():
         raise InputError(f"{path}: a volume stands in two rows; keep one")
     stored = manifest.loc[frame["volume_id"]]
+    frame["case"] = _cases(frame["scan_id"], stored)
     _refuse_leaks(
         path,
         frame.assign(
@@ -168,7 +177,20 @@ def _part(
         list(rows["patient_id"]),
         labels.loc[reports].to_numpy(np.int8),
         soft and SoftValues(*(frame.loc[reports].to_numpy(np.float32) for frame in soft)),
+        list(rows["case"]),
     )
+
+
+def _cases(scans: "pd.Series[str]", stored: pd.DataFrame) -> list[str]:
+    """SCAN/STUDY/PHASE of DICOM series; the scan alone for volume files, which have no phase.
+
+    Reconstructions of one phase show the same moment and may be averaged; two phases, or two
+    studies under one accession number, do not.
+    """
+    moments = zip(scans, stored["study_id"], stored["phase"], strict=True)
+    return [
+        scan if pd.isna(phase) else f"{scan}/{study}/{int(phase)}" for scan, study, phase in moments
+    ]
 
 
 def _refuse_leaks(path: Path, frame: pd.DataFrame) -> None:
@@ -236,12 +258,15 @@ class Volumes(Dataset[tuple[Tensor, int]]):
 def mean_by_scan(
     logits_nl: NDArray[np.float32], part: Part
 ) -> tuple[NDArray[np.float32], NDArray[np.int8], list[str], list[str]]:
-    """Logits averaged over each scan's volumes, with its label values, scan ids and patients."""
-    scans, first_n, scan_n = np.unique(
-        np.asarray(part.scan_ids), return_index=True, return_inverse=True
+    """Logits averaged over each scan's reconstructions, never over two studies or phases.
+
+    Returns them with the label values, names and patients of the cases (`Part.cases`).
+    """
+    cases, first_n, case_n = np.unique(
+        np.asarray(part.cases), return_index=True, return_inverse=True
     )
-    total = np.zeros((len(scans), logits_nl.shape[1]))
-    np.add.at(total, scan_n, logits_nl)
-    mean = (total / np.bincount(scan_n)[:, None]).astype(np.float32)
+    total = np.zeros((len(cases), logits_nl.shape[1]))
+    np.add.at(total, case_n, logits_nl)
+    mean = (total / np.bincount(case_n)[:, None]).astype(np.float32)
     patients = [part.patient_ids[row] for row in first_n]
-    return mean, part.values_nl[first_n], scans.tolist(), patients
+    return mean, part.values_nl[first_n], cases.tolist(), patients

@@ -28,8 +28,9 @@ def evaluate(
 ) -> dict[str, Metrics]:
     """Measure a bundle on one split of a cohort, scan by scan, with patient-level intervals.
 
-    A scan's logits are averaged over its volumes. Blank labels count as absent, uncertain ones
-    are left out. evaluation.html shows everything with its curves; the tables are CSV and JSON.
+    A scan's logits are averaged over its reconstructions of one contrast phase. Blank labels count
+    as absent; uncertain ones, and what the examination could not show, are left out.
+    evaluation.html shows everything with its curves; the tables are CSV and JSON.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from configs.contracts import Estimate, InputError
 from model.delong import delong
 from model.metrics import auroc, average_precision, bootstrap_weights, interval, mean_over_labels
 from pipelines.evaluating.judged import Floats, Judged
-from pipelines.evaluating.predictions import read_scan_logits
+from pipelines.evaluating.predictions import read_case_logits
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,11 @@ def compare(judged: Judged, path: Path, resamples: int, seed: int) -> Comparison
     A patient's scans are drawn together, and the same patients for both runs. Raises InputError
     when the runs share no scan or no label.
     """
-    other = read_scan_logits(path)
+    other = read_case_logits(path)
     columns = [i for i, label in enumerate(judged.labels) if label in other.columns]
     if not columns:
         raise InputError(f"{path}: predicts none of these labels ({', '.join(other.columns[:4])})")
-    rows = [i for i, scan in enumerate(judged.ids) if scan in other.index]
+    rows = [i for i, case in enumerate(judged.ids) if case in other.index]
     if not rows:
         raise InputError(
             f"{path}: predicts none of these scans; is it of the same store and split?"

@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 class Unit(StrEnum):
     """What counts as one case."""
 
-    SCAN = "scan"  # logits averaged over its reconstructions
+    SCAN = "scan"  # logits averaged over its reconstructions of one study and contrast phase
     VOLUME = "volume"
 
 

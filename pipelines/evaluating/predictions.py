@@ -37,6 +37,7 @@ def write_predictions(
     columns = {
         "volume_id": np.repeat(part.volume_ids, count),
         "scan_id": np.repeat(part.scan_ids, count),
+        "case": np.repeat(part.cases, count),
         "label": np.tile(bundle.labels, len(part)),
         "logit": logits_nl.ravel(),
         "probability": bundle.probabilities(logits_nl).ravel(),
@@ -44,8 +45,8 @@ def write_predictions(
     files.write_table(path, pa.table(columns, schema=tables.PREDICTIONS))
 
 
-def read_scan_logits(path: Path) -> pd.DataFrame:
-    """A run's logits averaged over each scan's volumes: a row a scan, a column a label.
+def read_case_logits(path: Path) -> pd.DataFrame:
+    """A run's logits averaged over each case's volumes: a row a case, a column a label.
 
     `path` is predictions.parquet or the output folder of `chestct evaluate`. Raises InputError for
     a volume's label that stands twice, one that is missing, and a logit that is no number.
@@ -58,7 +59,7 @@ def read_scan_logits(path: Path) -> pd.DataFrame:
         raise InputError(f"{table}: a volume's label stands in two rows; keep one")
     if not np.isfinite(frame["logit"]).all():
         raise InputError(f"{table}: a logit is not a finite number")
-    spread: pd.DataFrame = frame.pivot_table("logit", "scan_id", "label", aggfunc="mean")
+    spread: pd.DataFrame = frame.pivot_table("logit", "case", "label", aggfunc="mean")
     if spread.isna().to_numpy().any():
         raise InputError(f"{table}: a scan lacks some of the labels; predict it again")
     return spread

@@ -67,9 +67,9 @@ def _group(attribute: str, value: str, part: Judged, resamples: int, seed: int) 
 
 
 def scan_attributes(store: Store, part: Part, cohort: Path) -> pd.DataFrame:
-    """By scan, as words: sex, age, vendor, kernel, slice thickness, contrast, and site if known.
+    """By case, as words: sex, age, vendor, kernel, slice thickness, contrast, and site if known.
 
-    A scan whose reconstructions differ in one is `several` there.
+    A case whose reconstructions differ in one is `several` there.
     """
     manifest = store.manifest.set_index("volume_id").loc[part.volume_ids]
     of_volume = pd.DataFrame(
@@ -86,7 +86,7 @@ def scan_attributes(store: Store, part: Part, cohort: Path) -> pd.DataFrame:
     if sites is not None:
         of_volume["site"] = sites.loc[part.volume_ids]
     of_volume = of_volume.astype("object").where(of_volume.notna() & (of_volume != ""), UNKNOWN)
-    return of_volume.groupby(np.asarray(part.scan_ids)).agg(_common)
+    return of_volume.groupby(np.asarray(part.cases)).agg(_common)
 
 
 def _sites(cohort: Path) -> "pd.Series[str] | None":

@@ -213,6 +213,11 @@ def _cautions(
             f"Calibration and operating points were fitted anew on {fitted.scans} validation scans "
             f"of {fitted.patients} patients."
         )
+    if (more := len(set(part.cases)) - len(set(part.scan_ids))) > 0:
+        said.append(
+            f"Scans with several contrast phases or studies count once for each: {more} cases more "
+            "than scans."
+        )
     if not known:
         said.append(
             "The bundle was trained with another cohort's table: that none of these patients was "

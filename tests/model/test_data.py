@@ -8,7 +8,14 @@ from configs.contracts import InputError, Split
 from model.data import Part, mean_by_scan, read_labels, read_parts, read_soft_labels
 from model.losses import BLANK
 from model.volumes.store import Store, VolumeIds
-from tests.model.archive import NAMES, make_archive, prepared_of, write_cohort, write_labels
+from tests.model.archive import (
+    NAMES,
+    PROFILE,
+    make_archive,
+    prepared_of,
+    write_cohort,
+    write_labels,
+)
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +157,42 @@ def test_scans_average_their_volumes():
     )
     assert (logits.ravel().tolist(), values.ravel().tolist()) == ([2.0, 5.0], [1, 0])
     assert (scans, patients) == (["s", "t"], ["p", "q"])
+
+
+def test_two_phases_or_studies_of_a_scan_are_not_averaged(tmp_path):
+    """One accession: a study with two reconstructions of one phase and another phase, and one more
+    study; and a scan whose phase nobody knows, with two reconstructions."""
+    moments = [("s", "a", 1), ("s", "a", 1), ("s", "a", 2), ("s", "b", 1)]
+    moments += [("t", "c", None), ("t", "d", None)]
+    ids = [
+        VolumeIds(f"v{row}", scan, study, scan, phase=phase)
+        for row, (scan, study, phase) in enumerate(moments)
+    ]
+    chest = np.arange(32**3, dtype=np.int16).reshape(32, 32, 32)
+    with Store.create(tmp_path / "store", PROFILE) as store:
+        for row, name in enumerate(ids):
+            store.add(prepared_of(chest - row, name.volume_id), name)
+    cohort = pd.DataFrame(
+        {
+            "volume_id": [name.volume_id for name in ids],
+            "scan_id": [name.scan_id for name in ids],
+            "patient_id": [name.patient_id for name in ids],
+            "report_id": [name.scan_id for name in ids],
+            "split": "test",
+        }
+    )
+    write_cohort(tmp_path / "cohort", cohort)
+    write_labels(tmp_path / "labels", pd.DataFrame({"report_id": ["s", "t"], "x": [1, 0]}))
+    part = read_parts(
+        tmp_path / "cohort", read_labels(tmp_path / "labels"), Store.open(tmp_path / "store")
+    )[Split.TEST]
+    logits = np.array([[1.0], [3.0], [10.0], [20.0], [5.0], [7.0]], np.float32)
+    found, values, cases, patients = mean_by_scan(logits, part)
+    assert cases == ["s/a/1", "s/a/2", "s/b/1", "t"]
+    assert found.ravel().tolist() == [2.0, 10.0, 20.0, 6.0]
+    assert (values.ravel().tolist(), patients) == ([1, 1, 1, 0], ["s", "s", "s", "t"])
+    some = part.rows([5, 0])
+    assert mean_by_scan(logits[[5, 0]], some)[2] == ["s/a/1", "t"]
 
 
 def test_words_where_values_should_be_are_refused(tmp_path):

@@ -19,6 +19,7 @@ def write_predictions(path, found, logits):
     columns = {
         "volume_id": np.repeat([f"v{scan}" for scan in found.ids], count),
         "scan_id": np.repeat(found.ids, count),
+        "case": np.repeat(found.ids, count),
         "label": np.tile(LABELS, len(found)),
         "logit": logits.ravel(),
         "probability": np.full(logits.size, 0.5),
@@ -74,13 +75,14 @@ def test_a_worse_run_is_told_from_this_one(tmp_path):
     assert found.missing == 0
 
 
-def test_scans_are_paired_by_name_and_averaged_over_volumes(tmp_path):
+def test_cases_are_paired_by_name_and_averaged_over_volumes(tmp_path):
     cases = judged(100)
     order = np.random.default_rng(0).permutation(100)
     other = cases.rows(order[:80])
     twice = {
         "volume_id": [f"{v}{scan}" for v in "ab" for scan in np.repeat(other.ids, 3)],
-        "scan_id": np.tile(np.repeat(other.ids, 3), 2),
+        "scan_id": np.repeat("s", 480),
+        "case": np.tile(np.repeat(other.ids, 3), 2),
         "label": np.tile(LABELS, 160),
         "logit": np.concatenate([other.logits_nl.ravel() - 1, other.logits_nl.ravel() + 1]),
         "probability": np.full(480, 0.5),
@@ -100,7 +102,7 @@ def test_a_patient_with_two_scans_leaves_delong_out(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda frame: frame.assign(scan_id="x" + frame["scan_id"]), "none of these scans"),
+        (lambda frame: frame.assign(case="x" + frame["case"]), "none of these scans"),
         (lambda frame: frame.assign(label="a:" + frame["label"]), "none of these labels"),
         (lambda frame: pd.concat([frame, frame[:1]]), "stands in two rows"),
         (lambda frame: frame.assign(logit=np.inf), "not a finite number"),
