@@ -56,10 +56,11 @@ class SentenceReader:
             lowered = _with_header(lowered, topic)
         hits = self._lexicon.hits(lowered)
         named = self._places.named(hits.places)
-        if topic:
-            of_topic = self._places.named(self._lexicon.hits(topic).places)
-            inherited = of_topic[0].item if of_topic else inherited
-        last_place = named[0].item if named else (inherited if topic else None)
+        of_topic = self._places.named(self._lexicon.hits(topic).places) if topic else []
+        own = named or of_topic
+        last_place = own[0].item if own else None
+        if of_topic:
+            inherited = of_topic[0].item
         said = {hit.item.means for hit in hits.cues}
         by_reference, no_contrast = Meaning.BY_REFERENCE in said, Meaning.NO_CONTRAST in said
         mentions = _mentions(hits.findings, hits.vetoes)

@@ -49,6 +49,14 @@ def test_any_text_gives_an_answer_with_true_offsets(text: str) -> None:
     assert load_again().label(text) == report == SHARED.label(text)
 
 
+def test_what_was_read_before_changes_nothing() -> None:
+    text = "Bronchi are patent. Comment: Stable. Atherosclerosis is seen."
+    expected = FRESH.label(text)
+    SHARED.label(text.replace("Bronchi are patent", "The vertebrae are normal"))
+    assert SHARED.label(text) == expected
+    assert expected.facts[-1].anatomy == "bronchus"
+
+
 SHARED = load_labeler("ct_rate")
 FRESH = load_labeler("ct_rate")
 
