@@ -22,7 +22,7 @@ from model.networks.imitation import SUFFIXES, imitate, read_features
 from model.networks.sizes import Size, size_of
 from model.networks.start import load_start
 from model.training.devices import first_only, launch, quiet_lightning
-from model.training.history import Epoch, Watcher
+from model.training.history import Epoch, Progress, Watcher
 from model.training.identity import claim, identity_of
 from model.training.lesson import Lesson
 from model.training.loop import SeedRun
@@ -87,6 +87,8 @@ def fit(
     """
     labels = labels or [f"label {number}" for number in range(train.values_nl.shape[1])]
     fabric = fabric or launch(config)
+    size = replace(size_of(config.network, config.size or profile.name), norm=config.norm)
+    network = _Blueprint(config, profile, len(labels), size)
 
     def begin() -> None:
         _check_parts(config, train, validation, fabric.world_size)
@@ -99,99 +101,136 @@ def fit(
         claim(resume_folder, identity_of(config, parts, hashes), resume=resume)
 
     first_only(fabric, begin)
-    size = replace(size_of(config.network, config.size or profile.name), norm=config.norm)
-
-    def fresh() -> nn.Module:
-        return build_network(config.network, profile, len(labels), size)
-
-    volumes = [
-        Volumes(part.volume_ids, read, profile.grid_zyx, in_memory=config.in_memory)
-        for part in (train, validation)
-    ]
     with quiet_lightning():
-        start = regional_start(
-            fabric,
-            config,
-            fresh(),
-            (train, validation),
-            (volumes[0], volumes[1]),
-            resume_folder / "regional.safetensors",
-        )
-        lesson = _lesson(config, train, validation, volumes, labels, start)
-        runs = []
-        for seed in config.seeds:
-            state = resume_folder / f"seed_{seed}.safetensors"
-            torch.manual_seed(seed)
-            network = _begun(fresh(), config, lesson, start, seed, fabric, resumed=state.exists())
-            run = SeedRun(
+        lesson, start = _prepared(fabric, network, train, validation, read, labels, resume_folder)
+        taught = [
+            _taught(
                 fabric,
-                config,
-                seed,
                 network,
                 lesson,
-                state,
-                watcher=watcher if fabric.is_global_zero else None,
-                asked_to_stop=asked_to_stop,
+                start,
+                seed,
+                resume_folder / f"seed_{seed}.safetensors",
+                watcher if fabric.is_global_zero else None,
+                asked_to_stop,
             )
-            run.run()
-            runs.append((run.progress, run.learner.best))
-        best = as_one([_with(fresh(), state) for _, state in runs])
-        logits_nl = predict(fabric, best.to(fabric.device), volumes[1], config, mixed=False)
-    return Fitted(
-        best.cpu().eval(),
-        size,
-        tuple(
-            Member(seed, progress.best_auroc, progress.best_epoch)
-            for seed, (progress, _) in zip(config.seeds, runs, strict=True)
-        ),
-        tuple(epoch for progress, _ in runs for epoch in progress.history),
-        macro(label_aurocs(logits_nl, known_values(validation.values_nl))),
-        logits_nl,
-        lesson.blank_weight,
-    )
+            for seed in config.seeds
+        ]
+        return _fitted(fabric, network, lesson, taught)
 
 
-def _lesson(
-    config: TrainConfig,
+@dataclass(frozen=True, slots=True)
+class _Blueprint:
+    """What the network of every seed is built from."""
+
+    config: TrainConfig
+    profile: Profile
+    n_labels: int
+    size: Size
+
+    def fresh(self) -> nn.Module:
+        """A network with new weights, drawn by torch's generator."""
+        return build_network(self.config.network, self.profile, self.n_labels, self.size)
+
+    def holding(self, state: dict[str, Tensor]) -> nn.Module:
+        """A network with these weights."""
+        network = self.fresh()
+        network.load_state_dict(state)
+        return network
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Taught:
+    """What one seed's run leaves: its network's best weights, and how it went."""
+
+    seed: int
+    best: dict[str, Tensor]
+    progress: Progress
+
+
+def _prepared(
+    fabric: Fabric,
+    network: _Blueprint,
     train: Part,
     validation: Part,
-    volumes: Sequence[Volumes],
+    read: ReadVolume,
     labels: Sequence[str],
-    start: RegionalStart | None,
-) -> Lesson:
+    resume_folder: Path,
+) -> tuple[Lesson, RegionalStart | None]:
+    """What all seeds are taught, and what they start from."""
+    config = network.config
+
+    def volumes_of(part: Part) -> Volumes:
+        grid_zyx = network.profile.grid_zyx
+        return Volumes(part.volume_ids, read, grid_zyx, in_memory=config.in_memory)
+
+    parts, volumes = (train, validation), (volumes_of(train), volumes_of(validation))
+    path = resume_folder / "regional.safetensors"
+    start = regional_start(fabric, config, network.fresh(), parts, volumes, path)
     policy = config.labels
     if policy.blank_weight is None:
         weight = 1.0 if start is None else start.blank_weight
         policy = policy.model_copy(update={"blank_weight": weight})
     assert policy.blank_weight is not None
-    return Lesson(
-        train,
-        validation,
-        volumes[0],
-        volumes[1],
+    lesson = Lesson(
+        *parts,
+        *volumes,
         targets_of(train.values_nl, policy, train.soft),
         labels,
         policy.blank_weight,
         None if start is None else start.out_of_fold_nl,
     )
+    return lesson, start
 
 
-def _begun(
-    network: nn.Module,
-    config: TrainConfig,
+def _taught(
+    fabric: Fabric,
+    network: _Blueprint,
     lesson: Lesson,
     start: RegionalStart | None,
     seed: int,
-    fabric: Fabric,
-    *,
-    resumed: bool,
-) -> nn.Module:
-    """A network where its seed's run begins; a resumed one's trunk comes from its checkpoint."""
-    if config.start_weights is not None and not resumed:
-        _start_trunk(network, config, lesson, seed, fabric.device)
+    state: Path,
+    watcher: Watcher | None,
+    asked_to_stop: Callable[[], bool],
+) -> _Taught:
+    """Run one seed from where its `state` left it, else from its start."""
+    torch.manual_seed(seed)
+    begun = network.fresh()
+    if network.config.start_weights is not None and not state.exists():
+        _start_trunk(begun, network.config, lesson, seed, fabric.device)
     if start is not None:
-        start.put_into(network)  # type: ignore[arg-type] # a start is of an additive one
-    return network
+        start.put_into(begun)  # type: ignore[arg-type]  # a start is of an additive network
+    run = SeedRun(
+        fabric,
+        network.config,
+        seed,
+        begun,
+        lesson,
+        state,
+        watcher=watcher,
+        asked_to_stop=asked_to_stop,
+    )
+    run.run()
+    return _Taught(seed, run.learner.best, run.progress)
+
+
+def _fitted(
+    fabric: Fabric, network: _Blueprint, lesson: Lesson, taught: Sequence[_Taught]
+) -> Fitted:
+    """The best of every seed as one network, and what it says of validation."""
+    best = as_one([network.holding(one.best) for one in taught])
+    logits_nl = predict(
+        fabric, best.to(fabric.device), lesson.validation_volumes, network.config, mixed=False
+    )
+    return Fitted(
+        best.cpu().eval(),
+        network.size,
+        tuple(Member(t.seed, t.progress.best_auroc, t.progress.best_epoch) for t in taught),
+        tuple(epoch for one in taught for epoch in one.progress.history),
+        macro(label_aurocs(logits_nl, known_values(lesson.validation.values_nl))),
+        logits_nl,
+        lesson.blank_weight,
+    )
 
 
 def _start_trunk(
@@ -212,11 +251,6 @@ def _start_trunk(
         seed=seed,
         device=device,
     )
-
-
-def _with(network: nn.Module, state: dict[str, Tensor]) -> nn.Module:
-    network.load_state_dict(state)
-    return network
 
 
 def _start_hash(config: TrainConfig) -> dict[str, str]:

@@ -40,19 +40,22 @@ def identity_of(
 def claim(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> None:
     """Take a folder of states for a run, or, with `resume`, make sure that it is this run's.
 
-    Raises InputError where an unfinished run lies there and is not resumed, or is another one.
+    A run that was refused or ended before its first step leaves nothing to go on with. Raises
+    InputError where an unfinished run lies there and is not resumed, or is another one.
     """
     path = folder / _NAME
-    if not path.exists():
+    saved = files.read_json(path) if path.exists() else {}
+    found = saved if isinstance(saved, dict) else {}
+    changed = _difference(found, json.loads(json.dumps(identity)))
+    if not any(folder.glob("seed_*")) and (changed or not resume):
+        for left in folder.glob("*.safetensors"):
+            left.unlink()
         files.write_json(path, identity)
         return
     if not resume:
         raise InputError(
             f"{folder}: an unfinished run; add --resume to go on with it, or remove the folder"
         )
-    saved = files.read_json(path)
-    found = saved if isinstance(saved, dict) else {}
-    changed = _difference(found, json.loads(json.dumps(identity)))
     if changed:
         raise InputError(
             f"{folder}: belongs to another run ({changed}); "

@@ -228,6 +228,17 @@ def test_another_run_is_not_resumed_and_the_difference_is_shown(tmp_path):
     assert fit_small(tmp_path, other_places, resume=True).history[-1].epoch == 0
 
 
+def test_a_run_that_was_refused_is_no_unfinished_one(tmp_path):
+    config = SMALL.model_copy(update={"epochs": 1, "seeds": (0,), "network": "axialnet"})
+    slices = config.model_copy(update={"start_weights": str(tmp_path / "gone.pt")})
+    with pytest.raises(InputError, match="no such file"):
+        fit_small(tmp_path, slices)
+    (tmp_path / "gone.pt").write_bytes(b"no weights")
+    with pytest.raises(InputError, match=r"gone\.pt"):
+        fit_small(tmp_path, slices)
+    assert fit_small(tmp_path, config).history[-1].epoch == 0
+
+
 def test_a_run_whose_epochs_would_be_cut_otherwise_is_not_resumed(tmp_path, monkeypatch):
     config = SMALL.model_copy(update={"epochs": 1, "seeds": (0,), "network": "resnet3d"})
     fit_small(tmp_path, config)
