@@ -4,7 +4,8 @@
     effusion*                   any ending: effusion, effusions
     (small|minimal) effusion    one of several
     (free)? fluid               may be missing
-    heart {3} enlarged          up to three other words between (no full stop, semicolon or colon)
+    heart {3} enlarged          up to three other words between (no full stop, semicolon or colon,
+                                nor "without" or "but", where something else begins)
 
 A phrase is lower case and begins with a word, which is how a text is searched in linear time: the
 first words of all phrases are looked up at once, and only there is the rest compared. Every
@@ -22,7 +23,10 @@ _TOKEN = re.compile(
 )
 _WORD_END = r"(?![^\W_])"
 _SEPARATOR = r"[\s/-]{1,3}"
-_GAP_WORD = r"[\s,/()-]{1,4}[^\s,/();:.-]{1,40}"
+_GAP_WORD = (
+    r"[\s,/()-]{1,4}(?!(?:without|but)(?![^\W_]))"
+    r"(?:\d{1,4}\.\d{1,4}[^\s,/();:.-]{0,4}|[^\s,/();:.-]{1,40})"
+)
 _MAX_FIRST_WORDS = 64
 
 
@@ -60,12 +64,12 @@ def compile_phrase(source: str) -> tuple[Phrase, ...]:
     >>> (phrase,) = compile_phrase("(small|minimal)? pleural {3} effusion*")
     >>> sorted(literal.text for literal in phrase.starts)
     ['minimal', 'pleural', 'small']
-    >>> [literal.text for element in phrase.needs for literal in element]
-    ['pleural', 'effusion']
+    >>> [text for element in phrase.needs for text in sorted(literal.text for literal in element)]
+    ['minimal', 'pleural', 'small', 'pleural', 'effusion']
     """
     part = _Parser(source).parse()
     return tuple(
-        Phrase(source, one.starts, one.needs, one.is_word, one.expression)
+        Phrase(source, one.starts, _needs(one), one.is_word, one.expression)
         for one in part.branches or (part,)
     )
 
@@ -82,6 +86,12 @@ class _Part:
     gap: bool = False
     branches: tuple["_Part", ...] = ()
     """The choices, where the stretch is nothing but a choice."""
+
+
+def _needs(part: _Part) -> tuple[Element, ...]:
+    """What every match of a part holds; also its first word, which a search would else not note."""
+    noted = frozenset().union(*part.needs)
+    return part.needs if part.starts <= noted else (part.starts, *part.needs)
 
 
 class _Parser:
@@ -120,6 +130,9 @@ class _Parser:
             branches.append(self._sequence())
         if len(branches) == 1:
             return branches[0]
+        branches.sort(
+            key=lambda branch: -len(branch.expression)
+        )  # "contrast agent", then "contrast"
         one_of = [max(branch.needs, key=_shortest) for branch in branches if branch.needs]
         return _Part(
             "(?:" + "|".join(branch.expression for branch in branches) + ")",
