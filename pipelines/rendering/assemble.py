@@ -17,6 +17,7 @@ from model.volumes.anatomy import Anatomy
 from model.volumes.assess import NOTES
 from pipelines.rendering.content import (
     Alike,
+    CautionCode,
     ContrastSource,
     Decision,
     Evidence,
@@ -236,6 +237,7 @@ def _findings(
         shown, known = display.of(label), meaning(label)
         probability = float(np.clip(prediction.probabilities_l[index], 0.0, 1.0))
         blind = contrast is False and known is not None and known.needs_contrast
+        located = _evidence(prediction, index, places)
         found.append(
             Finding(
                 label=label,
@@ -253,10 +255,19 @@ def _findings(
                 else decide(probability, calibration.threshold),
                 umbrella_of=display.umbrella_of(label, bundle.labels),
                 variant=known is not None and known.variant,
-                evidence=_evidence(prediction, index, places),
+                cautions=_cautions(located),
+                evidence=located,
             )
         )
     return tuple(found)
+
+
+def _cautions(located: Evidence | None) -> tuple[Remark, ...]:
+    """Said of a finding whose strongest focus is no place in the patient."""
+    if located is None or not located.foci or located.foci[0].in_body:
+        return ()
+    code = CautionCode.OUTSIDE_BODY
+    return (Remark(code=code, meaning=load_display().cautions[code]),)
 
 
 def _alike(calibration: Calibration, probability: float) -> Alike | None:

@@ -14,7 +14,7 @@ from model.calibration import CalibrationState
 from pipelines.rendering.part import Part
 from pipelines.rendering.text_report import TextReport
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 MAX_FOCI = 5
 
 
@@ -47,6 +47,12 @@ class TrainingData(StrEnum):
     SYNTHETIC = "synthetic"
     PATIENTS = "patients"
     MIXED = "mixed"
+
+
+class CautionCode(StrEnum):
+    """Why one finding's number is to be doubted."""
+
+    OUTSIDE_BODY = "OUTSIDE_BODY"  # its strongest evidence lies in air or on the table
 
 
 class Zone(StrEnum):
@@ -207,6 +213,9 @@ class Finding(Part):
         default=(), description="labels of this model that this finding includes"
     )
     variant: bool = Field(default=False, description="normal anatomy that is worth a word")
+    cautions: tuple[Remark, ...] = Field(
+        default=(), description="why this finding's number is to be doubted in this scan"
+    )
     evidence: Evidence | None = Field(description="null for a network that has no evidence maps")
 
     @property

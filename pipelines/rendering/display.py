@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from configs.finding import Group
-from pipelines.rendering.content import NotCovered
+from pipelines.rendering.content import CautionCode, NotCovered
 from pipelines.rendering.ontology import included, meaning
 
 
@@ -69,6 +69,7 @@ class Display(_Closed):
     """The content of `display.yaml`."""
 
     assessment: dict[str, str]
+    cautions: dict[CautionCode, str]
     measurements: dict[str, str]
     groups: dict[str, str]
     labels: dict[str, dict[str, Shown]]

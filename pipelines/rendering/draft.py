@@ -44,6 +44,8 @@ def _told(entry: Entry) -> str:
     if finding.foci:
         focus = finding.foci[0]
         said += f": evidence {finding_wording.place(focus)}, {finding_wording.slices(focus)}"
+    if finding.cautions:
+        said += ": unexplained"
     if entry.folded:
         said += f" (with {', '.join(_scored(finding) for finding in entry.folded)})"
     return said

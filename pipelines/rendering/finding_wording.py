@@ -87,6 +87,9 @@ def _among(share: float) -> str:
     return among.replace("<", "fewer than ").replace(">", "more than ")
 
 
+OUTSIDE = "outside the body"
+
+
 @dataclass(frozen=True, slots=True)
 class Compared:
     """A finding as the network and the text have it."""
@@ -128,7 +131,7 @@ _AGREEMENTS = {
 def place(focus: Focus) -> str:
     """Side and zone; a lobe is not named, which needs lobe masks."""
     if not focus.in_body:
-        return "outside the body"
+        return OUTSIDE
     side = "both sides" if focus.side is Side.BOTH else focus.side.value
     if focus.zone is None:
         return side

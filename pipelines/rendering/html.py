@@ -144,6 +144,7 @@ def _viewed(finding: Finding, pictures: Pictures, numbers: NDArray[np.int_]) -> 
         "decision": finding_wording.decision(finding),
         "spread": finding_wording.spread(finding),
         "frequency": finding_wording.frequency(finding),
+        "cautions": [caution.meaning for caution in finding.cautions],
         "window": load_display().of(finding.label).window.value,
         "map": base64.b64encode(evidence.cells_zyx.tobytes()).decode() if evidence else None,
         "profile": [round(float(value), 3) for value in profile],

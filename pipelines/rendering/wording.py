@@ -1,11 +1,19 @@
 """The sentences of a report: content in the reader's words, the same for every form."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from model.calibration import CalibrationState
 from model.operating import MIN_VALIDATED_POSITIVES
-from pipelines.rendering.content import ContrastSource, ScanReport, Status, TrainingData
+from pipelines.rendering.content import (
+    CautionCode,
+    ContrastSource,
+    Decision,
+    ScanReport,
+    Status,
+    TrainingData,
+)
 from pipelines.rendering.display import load_display
 from pipelines.rendering.finding_wording import counted
 
@@ -26,6 +34,8 @@ class Line:
     value: str
     note: str = ""
     tone: Tone = Tone.PLAIN
+    part: str = ""
+    """Id of the page's part that says more."""
 
 
 def worded(report: ScanReport) -> dict[str, object]:
@@ -63,10 +73,24 @@ def cautions(report: ScanReport) -> tuple[str, ...]:
     guessed = sum(not finding.threshold_validated for finding in report.findings)
     if guessed:
         said.append(
-            f"{guessed} of {len(states)} thresholds are not validated, for validation held fewer "
-            f"than {MIN_VALIDATED_POSITIVES} positives: they sort findings, they do not decide."
+            f"{guessed} of {len(states)} thresholds are not validated (fewer than "
+            f"{MIN_VALIDATED_POSITIVES} positives): they sort findings, they do not decide."
         )
+    said += _astray(report)
     return tuple(said)
+
+
+def _astray(report: ScanReport) -> Iterator[str]:
+    """One sentence for all findings above or near their threshold whose evidence is no place."""
+    shown = (*report.having(Decision.PRESENT), *report.having(Decision.INDETERMINATE))
+    code = CautionCode.OUTSIDE_BODY
+    names = [f.name for f in shown if any(caution.code == code for caution in f.cautions)]
+    if names:
+        listed = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+        yield (
+            f"{listed}: the strongest evidence lies outside the body, so take the percentage as "
+            "unexplained."
+        )
 
 
 def identity(report: ScanReport) -> tuple[tuple[str, str], ...]:
@@ -96,29 +120,7 @@ def summary(report: ScanReport) -> tuple[Line, ...]:
                 " · ".join(_acquisition(report)),
             )
         )
-    model = report.model
-    lines.append(
-        Line(
-            "Model",
-            f"{model.id}",
-            f"{model.network}, {model.profile} profile, {model.labels} findings",
-        )
-    )
-    data = {
-        TrainingData.SYNTHETIC: "Synthetic scans only",
-        TrainingData.MIXED: "Patients and synthetic scans",
-        TrainingData.PATIENTS: "Patients",
-    }[model.training_data]
-    lines.append(
-        Line(
-            "Trained on",
-            data,
-            f"{model.training_scans} scans of {model.training_patients} patients"
-            if model.training_scans
-            else "",
-            Tone.PLAIN if model.training_data is TrainingData.PATIENTS else Tone.CAREFUL,
-        )
-    )
+    lines.append(_model(report))
     if report.findings:
         fitted = sum(finding.calibrated for finding in report.findings)
         every = fitted == len(report.findings)
@@ -130,6 +132,16 @@ def summary(report: ScanReport) -> tuple[Line, ...]:
                 Tone.PLAIN if every else Tone.CAREFUL,
             )
         )
+    if urgent := [lack.name for lack in report.not_covered if lack.urgent]:
+        lines.append(
+            Line(
+                "Cannot see",
+                counted(len(urgent), "urgent finding"),
+                ", ".join(urgent),
+                Tone.CAREFUL,
+                "lacking",
+            )
+        )
     if report.text_report:
         count = len(report.text_report.disagreements)
         lines.append(
@@ -138,9 +150,26 @@ def summary(report: ScanReport) -> tuple[Line, ...]:
                 counted(count, "disagreement") if count else "No disagreement",
                 f"on {counted(len(report.text_report.findings), 'finding')}",
                 Tone.CAREFUL if count else Tone.PLAIN,
+                "text",
             )
         )
     return tuple(lines)
+
+
+def _model(report: ScanReport) -> Line:
+    model = report.model
+    scans = {
+        TrainingData.SYNTHETIC: "synthetic scans",
+        TrainingData.MIXED: "scans of patients and synthetic ones",
+        TrainingData.PATIENTS: "scans of patients",
+    }[model.training_data]
+    count = f"{model.training_scans} " if model.training_scans else ""
+    return Line(
+        "Model",
+        f"{model.labels} findings, {model.network}, {model.profile} profile",
+        f"{model.id} · trained on {count}{scans}",
+        Tone.PLAIN if model.training_data is TrainingData.PATIENTS else Tone.CAREFUL,
+    )
 
 
 def _scope(report: ScanReport) -> Line:

@@ -64,6 +64,7 @@ CALIBRATION = _private("CALIBRATION", "Calibration of the probability")
 ZONE = _private("ZONE", "Third of the height of the lungs")
 PLACE = _private("PLACE", "Whether the place lies in the body")
 IN_BODY = {True: _private("IN_BODY", "In the body"), False: _private("OUT_OF_BODY", "Outside it")}
+STRONGEST = _private("STRONGEST", "Whether the strongest evidence lies in the body")
 EVIDENCE = _private("EVIDENCE", "Region that a network drew evidence from")
 EVIDENCE_FOR = _private("EVIDENCE_FOR", "Finding that the region spoke for")
 INTENDED_USE = _private("INTENDED_USE", "Intended use")

@@ -127,6 +127,10 @@ def _finding(
         qualitative_evaluations=[
             QualitativeEvaluation(codes.DECISION, codes.DECISIONS[finding.decision]),
             QualitativeEvaluation(codes.CALIBRATION, codes.CALIBRATIONS[finding.calibration]),
+            *(
+                QualitativeEvaluation(codes.STRONGEST, codes.IN_BODY[focus.in_body])
+                for focus in finding.foci[:1]
+            ),
         ],
         source_images=[
             SourceImageForMeasurementGroup(*_reference(source, plane)) for plane in slices

@@ -24,8 +24,9 @@ function element(tag, text, name = "") {
 function showDetail() {
   const { finding } = state, detail = document.getElementById("detail");
   const words = document.createElement("div");
-  words.append(element("h2", `${finding.name} ${finding.percent}`),
-    element("p", finding.decision), element("p", finding.frequency, "frequency"));
+  document.getElementById("shown").textContent = `${finding.name} ${finding.percent}`;
+  document.getElementById("doubt").textContent = finding.cautions.join(" ");
+  words.append(element("p", finding.decision), element("p", finding.frequency, "frequency"));
   const foci = document.createElement("div");
   foci.className = "foci";
   if (finding.foci.length) {
@@ -74,6 +75,12 @@ for (const button of buttons) {
   button.addEventListener("click", () => {
     select(button.dataset.label);
     if (matchMedia("(max-width: 940px)").matches) viewer.scrollIntoView({ block: "start" });
+  });
+}
+for (const link of document.querySelectorAll("button.to-images")) {
+  link.addEventListener("click", () => {
+    select(link.dataset.label);
+    viewer.scrollIntoView({ block: "nearest" });
   });
 }
 for (const plane of Object.values(planes)) {

@@ -1,5 +1,6 @@
 """A made chest, a made prediction on it, and the report they give."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -107,6 +108,20 @@ def report(volume: Volume, prediction: Prediction, bundle: Any, bundle_path: Pat
         bundle_path,
         warnings=("another series refused: GAP",),
     )
+
+
+@pytest.fixture(scope="session")
+def astray(
+    volume: Volume, prediction: Prediction, bundle: Any, bundle_path: Path
+) -> tuple[ScanReport, Pictures]:
+    """The same report with the nodule's strongest evidence in the air beside the body."""
+    assert prediction.maps_lzyx is not None
+    maps = prediction.maps_lzyx.copy()
+    maps[0, 4, 0, 0] = 3.0
+    moved = replace(prediction, maps_lzyx=maps)
+    anatomy, assessment = find_anatomy(volume), Assessment(True, (), {})
+    made = assemble.read(volume, assessment, anatomy, bundle, moved, bundle_path)
+    return made, pictures.draw(made, volume, moved)
 
 
 @pytest.fixture(scope="session")

@@ -113,6 +113,9 @@ def test_the_text_stands_beside_and_the_draft_can_be_copied(
         text = await tab.run("document.querySelector('#text').innerText")
         assert "No nodule." in text
         assert "denied" in text
+        await tab.run(click("#text .to-images"))
+        shown = await tab.run("document.querySelector('#shown').textContent")
+        assert shown.startswith("Emphysema")  # the first disagreement
         await tab.run("document.querySelector('.drafting').open = true")
         await tab.run(click("#copy"))
         await tab.until("document.querySelector('#copied').textContent !== ''")

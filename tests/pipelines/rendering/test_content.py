@@ -11,8 +11,10 @@ from pydantic import ValidationError
 from configs.contracts import INTENDED_USE
 from model.calibration import CalibrationState
 from pipelines.rendering.assemble import INDETERMINATE_LOGIT, decide
-from pipelines.rendering.content import Decision, Finding, ScanReport, percent
+from pipelines.rendering.content import CautionCode, Decision, Finding, ScanReport, percent
 from pipelines.rendering.finding_wording import frequency
+from pipelines.rendering.pictures import Pictures
+from pipelines.rendering.wording import cautions
 
 SCHEMA = Path(__file__).parents[3] / "docs" / "report.schema.json"
 
@@ -93,6 +95,21 @@ def test_a_percentage_comes_with_the_counts_behind_it(report: ScanReport) -> Non
     rank = report.findings[-1]
     assert rank.calibration is CalibrationState.FEW_CASES
     assert "not as a frequency" in frequency(rank)
+
+
+def test_evidence_outside_the_body_is_a_caution_of_its_finding_alone(
+    report: ScanReport, astray: tuple[ScanReport, Pictures]
+) -> None:
+    assert not any(finding.cautions for finding in report.findings)
+    moved, _ = astray
+    nodule, *others = moved.findings
+    assert [caution.code for caution in nodule.cautions] == [CautionCode.OUTSIDE_BODY]
+    assert not any(finding.cautions for finding in others)
+    assert "unexplained" in nodule.cautions[0].meaning
+    assert any(said.startswith(f"{nodule.name}: ") for said in cautions(moved))
+    assert "outside the body" not in " ".join(cautions(report))
+    assert "outside the body" in moved.draft
+    assert ScanReport.model_validate_json(moved.model_dump_json()) == moved
 
 
 def test_the_draft_says_what_it_is_and_names_every_finding(report: ScanReport) -> None:

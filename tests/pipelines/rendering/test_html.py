@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from configs.contracts import INTENDED_USE, PROBABILITY_MEANING
+from pipelines.rendering import second_reader
 from pipelines.rendering.content import Finding, Quality, Remark, ScanReport, Status
 from pipelines.rendering.html import render
 from pipelines.rendering.markup import visible
@@ -127,6 +128,30 @@ def test_the_viewer_has_every_slice_finding_and_focus(page: Page, report: ScanRe
         opened = [data["slice_numbers"][focus["at"][2]] for focus in shown["foci"]]
         assert opened == [focus.best_slice for focus in finding.foci]
     assert data["first"] == "ct_rate:Lung nodule"
+
+
+def test_a_caution_stands_at_its_finding_and_on_the_first_screen(
+    html: str, astray: tuple[ScanReport, Pictures]
+) -> None:
+    assert "outside the body</span>" not in html
+    moved = Page(render(*astray))
+    data = json.loads(next(body for kind, body in moved.raw if body.lstrip().startswith("{")))
+    assert [len(finding["cautions"]) for finding in data["findings"]] == [1, 0, 0, 0, 0]
+    places = [moved.text.find(part) for part in ("Lung nodule: the strongest evidence", "Above")]
+    assert -1 < places[0] < places[1]
+    assert [tag for tag, attrs in moved.elements if "doubt" in str(attrs.get("class"))] == [
+        "span",
+        "p",
+    ]
+
+
+def test_every_link_of_the_first_screen_leads_somewhere(report: ScanReport) -> None:
+    page = Page(render(second_reader.beside(report, "No nodule.")))
+    ids = {attrs["id"] for _, attrs in page.elements if "id" in attrs}
+    links = [str(attrs["href"]) for tag, attrs in page.elements if tag == "a"]
+    assert {"#lacking", "#text"} < set(links)
+    assert all(link[1:] in ids for link in links)
+    assert "Pneumothorax, Pulmonary embolism" in page.text
 
 
 def test_a_refused_page_has_reasons_and_no_number(report: ScanReport) -> None:

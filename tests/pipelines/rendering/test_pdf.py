@@ -59,6 +59,15 @@ def test_it_has_two_pages_and_its_pictures(document: bytes, drawn: Pictures) -> 
     assert len(re.findall(rb"/Subtype\s*/Image", objects(document))) == len(drawn.key_images)
 
 
+@pytest.mark.external
+@needs_pdftotext
+def test_a_caution_is_printed(astray: tuple[ScanReport, Pictures], tmp_path: Path) -> None:
+    report, drawn = astray
+    text = text_of(pdf.render(report, drawn.key_images), tmp_path)
+    assert "Lung nodule: the strongest evidence lies outside the body" in text
+    assert "outside the body, unexplained" in " ".join(text.split())
+
+
 def many(report: ScanReport, count: int) -> ScanReport:
     fields = report.findings[-1].model_dump()
     more = [Finding.model_validate(fields | {"label": f"x:{n}"}) for n in range(count)]

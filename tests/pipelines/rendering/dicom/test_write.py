@@ -100,6 +100,8 @@ def test_the_report_states_the_numbers_of_its_content(reading: Reading, written:
         judged = {e.name: e.value for e in group.get_qualitative_evaluations()}
         assert judged[codes.DECISION] == codes.DECISIONS[finding.decision]
         assert judged[codes.CALIBRATION] == codes.CALIBRATIONS[finding.calibration]
+        places = [focus.in_body for focus in finding.foci[:1]]
+        assert [judged[codes.STRONGEST] for _ in places] == [codes.IN_BODY[p] for p in places]
     assert groups[2].finding_type == Code("60046008", "SCT", "Pleural effusion")
     assert groups[0].finding_type.scheme_designator == codes.SCHEME
 
