@@ -2,6 +2,7 @@
 
     pleural effusion            these words; a space also stands for hyphen or slash
     effusion*                   any ending: effusion, effusions
+    hemothorax                  also in British spelling: haemothorax
     (small|minimal) effusion    one of several
     (free)? fluid               may be missing
     heart {3} enlarged          up to three other words between (no full stop, semicolon or colon,
@@ -28,6 +29,13 @@ _GAP_WORD = (
     r"(?:\d{1,4}\.\d{1,4}[^\s,/();:.-]{0,4}|[^\s,/();:.-]{1,40})"
 )
 _MAX_FIRST_WORDS = 64
+_BRITISH = (
+    *(("hemo", "haemo"), ("hema", "haema"), ("ischem", "ischaem"), ("leukem", "leukaem")),
+    *(("anemi", "anaemi"), ("gynec", "gynaec"), ("orthoped", "orthopaed"), ("edema", "oedema")),
+    *(("esophag", "oesophag"), ("tumor", "tumour"), ("favor", "favour"), ("neighbor", "neighbour")),
+    *(("caliber", "calibre"), ("center", "centre"), ("fiber", "fibre"), ("tunneled", "tunnelled")),
+    *(("ization", "isation"), ("ized", "ised"), ("izing", "ising")),
+)
 
 
 class Literal(NamedTuple):
@@ -207,7 +215,17 @@ def _shortest(need: Element) -> int:
 
 def _word(value: str) -> _Part:
     is_stem = value.endswith("*")
-    literal = Literal(value.removesuffix("*"), is_stem)
+    spellings = sorted(_spellings(value.removesuffix("*")), key=len, reverse=True)
     ending = r"[^\W_]{0,40}" if is_stem else _WORD_END
-    element = frozenset({literal})
-    return _Part(re.escape(literal.text) + ending, element, (element,), is_word=True)
+    words = "|".join(map(re.escape, spellings))
+    expression = (words if len(spellings) == 1 else f"(?:{words})") + ending
+    element = frozenset(Literal(word, is_stem) for word in spellings)
+    return _Part(expression, element, (element,), is_word=True)
+
+
+def _spellings(word: str) -> set[str]:
+    """A word in American spelling, and in British."""
+    british = word
+    for american, other in _BRITISH:
+        british = british.replace(american, other)
+    return {word, british}

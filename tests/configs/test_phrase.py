@@ -23,6 +23,11 @@ def found(phrase: str, text: str) -> str | None:
         ("(reversed)? halo sign", "A halo sign.", "halo sign"),
         # the longest of a choice
         ("no (contrast|contrast agent)", "No contrast agent.", "No contrast agent"),
+        # both spellings
+        ("hemopneumothorax", "A haemopneumothorax.", "haemopneumothorax"),
+        ("hemopneumothorax", "A hemopneumothorax.", "hemopneumothorax"),
+        ("esophag* tumor*", "Oesophageal tumours.", "Oesophageal tumours"),
+        ("hemithorax", "The left hemithorax.", "hemithorax"),
         # what may stand between
         ("aorta {4} dilated", "The aorta at 4.3 cm is dilated.", "aorta at 4.3 cm is dilated"),
         ("heart {3} enlarged", "The heart is not enlarged.", "heart is not enlarged"),
