@@ -8,9 +8,9 @@ Everything here is SYNTHETIC: it says how the order behaves, nothing about patie
 a Poisson process, one reader takes one after the other and never stops half-way, reading takes a
 gamma-distributed time; each test scan may arrive many times. A scan is urgent when a finding of at
 least the policy's urgent weight was drawn visibly, be the model able to see it or not. The same
-arrivals and reading times are read in four orders: first in first out, the worklist's, the
-worklist's without ageing, and by the truth (what no model can pass). `--speed` times triage itself
-with one worker and with two.
+arrivals and reading times are read in five orders: first in first out, the worklist's, the
+worklist's with every flagged scan first, the worklist's without ageing, and by the truth (what no
+model can pass). `--speed` times triage itself with one worker and with two.
 """
 
 import argparse
@@ -30,6 +30,8 @@ from model import bundle as bundles
 from pipelines.triage import triage
 from pipelines.triaging.coverage import Coverage, cover
 from pipelines.triaging.queue import Scored, flags, precedence, priority, urgency
+
+_NEVER_H = 1e9  # a maximum wait that nobody reaches
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +94,21 @@ def room(
 ) -> dict[str, dict[str, NDArray[np.float64]]]:
     """Per order and measure, a value for each simulated room."""
 
-    def aged(flagged: bool, points: float, waited: float) -> tuple[int, float]:
+    def aged(case: Case, waited: float, *, flagged_first: bool) -> tuple[int, float]:
         limit = policy.max_wait_hours
         return precedence(
-            flagged=flagged, overdue=waited >= limit, priority=priority(points, waited, limit)
+            flagged=case.flagged,
+            overdue=waited >= limit,
+            priority=priority(case.urgency, waited, limit),
+            flagged_first=flagged_first,
         )
 
     orders: dict[str, Order] = {
         "first in, first out": lambda _, waited: (0, waited),
-        "worklist": lambda case, waited: aged(case.flagged, case.urgency, waited),
-        "worklist without ageing": lambda case, _: (case.flagged, case.urgency),
-        "by the truth": lambda case, waited: aged(
-            case.drawn >= policy.urgent_weight, case.drawn, waited
-        ),
+        "worklist": lambda case, waited: aged(case, waited, flagged_first=False),
+        "flagged first": lambda case, waited: aged(case, waited, flagged_first=True),
+        "without ageing": lambda case, _: (0, case.urgency),
+        "by the truth": lambda case, waited: (0, priority(case.drawn, waited, _NEVER_H)),
     }
     rng = np.random.default_rng(options.seed)
     runs: dict[str, dict[str, list[float]]] = {name: {} for name in orders}
@@ -124,6 +128,7 @@ def room(
                 "urgent, 95th percentile": np.quantile(waited[urgent], 0.95),
                 "not urgent": waited[~urgent].mean(),
                 "longest of all": waited.max(),
+                "urgent with a flag": waited[urgent & ~missed].mean(),
                 "urgent without a flag": waited[missed].mean() if missed.any() else np.nan,
                 "urgent read later than first in, first out": 100 * later.sum() / urgent.sum(),
             }

@@ -28,6 +28,8 @@ class TriagePolicy(BaseModel):
     """After so long a scan without any flag ranks as high as the most urgent new one."""
     urgent_weight: Weight
     """From here on a finding is urgent: it flags a scan, and is named where no label has it."""
+    flagged_first: bool = False
+    """Every flagged scan stands before every other that is not overdue, whatever their points."""
     findings: Annotated[dict[str, Weight], Field(min_length=1)]
     """Weight by the ontology's finding id."""
 

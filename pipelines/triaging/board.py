@@ -123,6 +123,7 @@ def make(dealt: Iterable[Dealt], settings: Settings) -> Worklist:
         model=settings.network,
         sensitivity=policy.sensitivity,
         max_wait_hours=policy.max_wait_hours,
+        flagged_first=policy.flagged_first,
         watched=watched_labels(coverage),
         rows=rank(dealt, policy, coverage, time.time()),
     )

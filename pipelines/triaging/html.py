@@ -7,10 +7,13 @@ from importlib.resources import files
 import jinja2
 from markupsafe import Markup
 
+from pipelines.rendering.finding_wording import OUTSIDE
 from pipelines.rendering.html import content_policy
 from pipelines.rendering.markup import environment
 from pipelines.triaging import wording
 from pipelines.triaging.worklist import Worklist
+
+_STALE_MINUTES = 5  # a watched list is written every few seconds
 
 
 def render(worklist: Worklist, *, refresh_seconds: int | None = None) -> str:
@@ -22,7 +25,9 @@ def render(worklist: Worklist, *, refresh_seconds: int | None = None) -> str:
         notices=wording.notices(worklist),
         summary=wording.summary(worklist),
         wording=wording,
-        standings=wording.STANDINGS,
+        headings=wording.HEADINGS,
+        outside=OUTSIDE,
+        stale_minutes=_STALE_MINUTES,
         refresh_seconds=refresh_seconds,
         policy=content_policy(style, script),
         style=Markup(style),  # noqa: S704 - our own file

@@ -61,17 +61,22 @@ def priority(urgency: float, waited_hours: float, max_wait_hours: float) -> floa
     return urgency + HIGHEST_WEIGHT * min(1.0, max(0.0, waited_hours) / max_wait_hours) ** 2
 
 
-def precedence(*, flagged: bool, overdue: bool, priority: float) -> tuple[int, float]:
+def precedence(
+    *, flagged: bool, overdue: bool, priority: float, flagged_first: bool = False
+) -> tuple[int, float]:
     """What scans are sorted by; the highest is read next.
 
-    First how many hold of flagged and overdue, then the priority. So flagged scans stand before the
-    others, and one that waited the maximum keeps what `priority` promises: it stands before every
-    flagged scan that has just arrived.
+    The priority alone; with `flagged_first` how many hold of flagged and overdue before it. One
+    that waited the maximum keeps what `priority` promises either way: it stands before every scan
+    that has just arrived, flagged or not.
 
-    >>> fresh = precedence(flagged=True, overdue=False, priority=12)
-    >>> fresh > precedence(flagged=False, overdue=False, priority=90)
+    >>> precedence(flagged=True, overdue=False, priority=12) < precedence(
+    ...     flagged=False, overdue=False, priority=30)
     True
-    >>> fresh < precedence(flagged=False, overdue=True, priority=100)
+    >>> fresh = precedence(flagged=True, overdue=False, priority=12, flagged_first=True)
+    >>> fresh > precedence(flagged=False, overdue=False, priority=90, flagged_first=True)
+    True
+    >>> fresh < precedence(flagged=False, overdue=True, priority=100, flagged_first=True)
     True
     """
-    return flagged + overdue, priority
+    return (flagged + overdue if flagged_first else 0), priority

@@ -14,6 +14,11 @@ STANDINGS = {
     Standing.PENDING: "not read yet",
     Standing.RANKED: "ranked",
 }
+HEADINGS = {
+    Standing.NOT_READ: "Not read by the network, a reader has to look",
+    Standing.PENDING: "Waiting for the network",
+    Standing.RANKED: "Read by the network, in the order of priority",
+}
 COLUMNS = (
     "rank", "standing", "priority", "urgency", "flags", "led_by", "waited_hours", "overdue",
     "series", "study", "patient_id", "accession", "date", "reasons", "not_assessable",

@@ -16,7 +16,7 @@ from pipelines.triaging.coverage import Basis, Coverage
 from pipelines.triaging.queue import Scored, flags, leading, precedence, priority, urgency
 from pipelines.triaging.record import Record, Score
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 NO_FLAG_MEANING = (
     "No flag, or a low rank, does not mean that a scan shows nothing: no label of an urgent "
     "finding reached its threshold, and of all else this list says nothing. Every scan has to be "
@@ -109,6 +109,9 @@ class Worklist(Part):
     model: Network
     sensitivity: FiniteFloat = Field(description="that the thresholds were chosen for")
     max_wait_hours: FiniteFloat
+    flagged_first: bool = Field(
+        default=False, description="flagged scans stand before all others that are not overdue"
+    )
     watched: tuple[WatchedLabel, ...]
     rows: tuple[Row, ...]
 
@@ -140,20 +143,23 @@ def rank(
 ) -> tuple[Row, ...]:
     """Rows in reading order at `now` (seconds since the epoch).
 
-    What was not read comes first, then what is still to be read by the network, then by flag and
-    priority; among equals the one that came first.
+    What was not read comes first, then what is still to be read by the network, then by priority
+    (and flag, where the policy says so); among equals the one that came first.
     """
     rows = [_row(dealt, policy, coverage, now) for dealt in scans]
-    rows.sort(key=_turn)
+    rows.sort(key=lambda row: _turn(row, flagged_first=policy.flagged_first))
     return tuple(
         row.model_copy(update={"rank": number}) for number, row in enumerate(rows, start=1)
     )
 
 
-def _turn(row: Row) -> tuple[float, ...]:
+def _turn(row: Row, *, flagged_first: bool) -> tuple[float, ...]:
     """The lowest stands first."""
     marks, points = precedence(
-        flagged=bool(row.flags), overdue=row.overdue, priority=row.priority or 0.0
+        flagged=bool(row.flags),
+        overdue=row.overdue,
+        priority=row.priority or 0.0,
+        flagged_first=flagged_first,
     )
     return list(Standing).index(row.standing), -marks, -points, -row.waited_hours
 

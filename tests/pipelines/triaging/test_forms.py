@@ -4,12 +4,14 @@ import csv
 import io
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from configs.contracts import INTENDED_USE
 from pipelines.rendering.content import Remark, Scan, TrainingData
+from pipelines.rendering.finding_wording import OUTSIDE
 from pipelines.triaging import html, wording
 from pipelines.triaging.worklist import Flag, Network, Row, Standing, Worklist
 from tests.pipelines.rendering.browser import CHROMIUM, Tab, visit
@@ -83,11 +85,21 @@ def test_what_was_not_read_says_why_and_has_no_number() -> None:
     reason = (Remark(code="GAP", meaning="slices are missing inside"),)
     worklist = listed(row(1, Standing.NOT_READ, reasons=reason), row(2, Standing.PENDING), row(3))
     page = html.render(worklist)
-    assert "<b>not read</b>: GAP: slices are missing inside" in page
+    assert "<b>not read</b>: slices are missing inside <small>GAP</small>" in page
+    assert "a reader has to look: 1<" in page
     assert "<b>not read yet</b>" in page
     assert page.count(INTENDED_USE) == 2
     assert wording.summary(worklist).startswith("3 scans: 1 not read, 1 not read yet, 0 flagged")
     assert not re.search(r"https?://(?!\S*example)", page)
+
+
+def test_a_flag_from_outside_the_body_is_marked() -> None:
+    flag = Flag(label="a:b", name="B", weight=50, probability=0.6, threshold=0.1, slice=3)
+    inside = flag.model_copy(update={"place": "left, upper zone"})
+    outside = flag.model_copy(update={"place": OUTSIDE})
+    page = html.render(listed(row(1, flags=(inside,)), row(2, flags=(outside,))))
+    assert page.count('<small class="doubt">outside the body, slice 3</small>') == 1
+    assert page.count('<tr class="flagged"') == 2
 
 
 @pytest.mark.external
@@ -108,7 +120,7 @@ def test_hostile_strings_are_inert_and_rows_sort_within_their_part(tmp_path: Pat
     reason = (Remark(code="GAP", meaning="slices are missing inside"),)
     rows = (row(1, Standing.NOT_READ, reasons=reason), row(2), row(3), row(4))
     page.write_text(html.render(listed(*rows)), encoding="utf-8")
-    order = "[...document.querySelectorAll('#list tbody tr')].map(r => r.dataset.rank).join()"
+    order = "[...document.querySelectorAll('#list tr[data-rank]')].map(r => r.dataset.rank).join()"
 
     async def sorted_by_keyboard(tab: Tab) -> None:
         press = "(e => document.activeElement.dispatchEvent(new KeyboardEvent('keydown', e)))"
@@ -117,8 +129,63 @@ def test_hostile_strings_are_inert_and_rows_sort_within_their_part(tmp_path: Pat
         assert await tab.run("document.querySelector('[aria-sort]').innerText.trim()") == "Waiting"
         await tab.run("document.querySelector('[data-key=rank]').click()")
         assert await tab.run(order) == "1,2,3,4"
-        await tab.run("document.querySelector('#list tbody tr').focus()")
+        await tab.run("document.querySelector('#list tr[data-rank]').focus()")
         await tab.run(f"{press}({{key: 'ArrowDown', bubbles: true}})")
         assert await tab.run("document.activeElement.dataset.rank") == "2"
 
     assert visit(page, sorted_by_keyboard).complaints == []
+
+
+@pytest.mark.external
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_a_watched_list_keeps_its_sort_and_says_when_it_is_no_longer_written(
+    tmp_path: Path,
+) -> None:
+    page = tmp_path / "worklist.html"
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    fresh = listed(*(row(n) for n in range(1, 60))).model_copy(update={"created": now})
+    page.write_text(html.render(fresh, refresh_seconds=3600), encoding="utf-8")
+    first = "document.querySelector('#list tr[data-rank]').dataset.rank"
+    hidden = "document.querySelector('#stale').hidden"
+
+    async def sorted_then_loaded_again(tab: Tab) -> None:
+        assert await tab.run(hidden)
+        assert "just now" in await tab.run("document.querySelector('#age').textContent")
+        await tab.run("document.querySelector('[data-key=waited]').click()")
+        await tab.run("document.querySelectorAll('#list tr[data-rank]')[3].focus()")
+        await tab.run("scrollTo(0, 200)")
+        page.write_text(html.render(listed(*fresh.rows), refresh_seconds=3600), encoding="utf-8")
+        await tab.call("Page.reload")
+        await tab.until(f"document.readyState === 'complete' && !{hidden}")
+        assert await tab.run(first) == "59"
+        assert await tab.run("document.activeElement.dataset.rank") == "56"
+        assert await tab.run("scrollY") == 200
+
+    assert visit(page, sorted_then_loaded_again).complaints == []
+
+    page.write_text(html.render(listed(row(1))), encoding="utf-8")
+
+    async def a_list_made_once_is_never_called_stale(tab: Tab) -> None:
+        assert await tab.run(hidden)
+        assert "d ago" in await tab.run("document.querySelector('#age').textContent")
+
+    visit(page, a_list_made_once_is_never_called_stale)
+
+
+@pytest.mark.external
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_long_names_never_widen_the_page(tmp_path: Path) -> None:
+    page = tmp_path / "worklist.html"
+    scan = Scan(identified=True, accession="A" * 64, patient_id="P/" * 32, series="1." * 32)
+    rows = (row(1, Standing.NOT_READ, scan=scan), row(2, Standing.PENDING, scan=scan))
+    page.write_text(html.render(listed(*rows, row(3, scan=scan))), encoding="utf-8")
+
+    async def fits(tab: Tab) -> None:
+        for width in (390, 1000, 1400):
+            await tab.call(
+                "Emulation.setDeviceMetricsOverride",
+                width=width, height=844, deviceScaleFactor=1, mobile=width < 700,
+            )  # fmt: skip
+            assert await tab.run("document.documentElement.scrollWidth - innerWidth") <= 0
+
+    visit(page, fits)

@@ -138,7 +138,21 @@ def test_unread_on_top_then_pending_then_by_priority_and_nothing_is_lost() -> No
     assert [bool(row.flags) for row in rows] == [False, False, False, True, False, False]
 
 
-def test_a_flag_passes_points_and_an_overdue_scan_passes_a_fresh_flag() -> None:
+def test_points_and_waiting_make_the_order_and_a_flag_alone_does_not() -> None:
+    coverage = cover(POLICY, LABELS, [fitted(*BINS), UNCALIBRATED, UNCALIBRATED])
+    low = coverage.watched[LABELS[0]].cut.threshold
+    scans = [
+        dealt("flagged", 0, low),
+        dealt("waits", 0.9 * POLICY.max_wait_hours, low / 2),
+        dealt("overdue", POLICY.max_wait_hours, 0.0),
+    ]
+    rows = rank(scans, POLICY, coverage, now=0.0)
+    assert [row.scan.series for row in rows] == ["overdue", "waits", "flagged"]
+    assert [bool(row.flags) for row in rows] == [False, False, True]
+
+
+def test_where_the_policy_says_so_a_flag_passes_points_and_an_overdue_scan_a_fresh_flag() -> None:
+    policy = POLICY.model_copy(update={"flagged_first": True})
     coverage = cover(POLICY, LABELS, [fitted(*BINS), UNCALIBRATED, UNCALIBRATED])
     watched = coverage.watched[LABELS[0]]
     low = watched.cut.threshold
@@ -151,7 +165,7 @@ def test_a_flag_passes_points_and_an_overdue_scan_passes_a_fresh_flag() -> None:
             dealt("overdue and flagged", limit, low),
             dealt("fresh", 0, low / 2),
         ],
-        POLICY, coverage, now=0.0,
+        policy, coverage, now=0.0,
     )  # fmt: skip
     names = [row.scan.series for row in rows]
     assert names == ["overdue and flagged", "overdue", "flagged", "waits", "fresh"]
@@ -159,12 +173,13 @@ def test_a_flag_passes_points_and_an_overdue_scan_passes_a_fresh_flag() -> None:
     assert points["waits"] > points["flagged"]
 
 
-@given(POINTS, POINTS, HOURS, st.booleans(), st.booleans())
+@given(POINTS, POINTS, HOURS, st.booleans(), st.booleans(), st.booleans())
 def test_who_waited_the_maximum_stands_before_whoever_just_came(
-    old: float, new: float, extra: float, old_flag: bool, new_flag: bool
+    old: float, new: float, extra: float, old_flag: bool, new_flag: bool, first: bool
 ) -> None:
-    waited = precedence(flagged=old_flag, overdue=True, priority=priority(old, 24 + extra, 24))
-    came = precedence(flagged=new_flag, overdue=False, priority=priority(new, 0.0, 24))
+    late, fresh = priority(old, 24 + extra, 24), priority(new, 0.0, 24)
+    waited = precedence(flagged=old_flag, overdue=True, priority=late, flagged_first=first)
+    came = precedence(flagged=new_flag, overdue=False, priority=fresh, flagged_first=first)
     assert waited >= came
 
 
