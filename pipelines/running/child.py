@@ -38,15 +38,21 @@ class ChildHungError(Exception):
     """The child had no answer when the call's time was over; it was ended."""
 
 
+class ChildClosedError(Exception):
+    """The child was closed by another thread, and does not start again."""
+
+
 class Child:
     """Calls one function in a process of its own; starts it when needed and again after a death.
 
-    One call at a time. Use as a context manager, or call `close`.
+    One call at a time. Use as a context manager, or call `close`, which any thread may do.
     """
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
         self._function = cloudpickle.dumps(function)
         self._process: subprocess.Popen[bytes] | None = None
+        self._closed = False
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -57,7 +63,8 @@ class Child:
     def call(self, packed: bytes, seconds: float) -> Any:
         """The function's result for a pickled argument.
 
-        Raises what the function raises, ChildCrashedError, or ChildHungError after `seconds`.
+        Raises what the function raises, ChildCrashedError, ChildHungError after `seconds`, or
+        ChildClosedError.
         """
         process = self._started()
         answer = self._exchange(process, _as_message(packed, seconds), seconds)
@@ -67,35 +74,33 @@ class Child:
         return content
 
     def close(self) -> None:
-        """End the process, at once."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe:
-                with contextlib.suppress(OSError):
-                    pipe.close()
+        """End the process, at once and for good; a call that waits for it ends too."""
+        with self._lock:
+            self._closed = True
+            if self._process is not None:
+                _end(self._process)
 
     def _started(self) -> subprocess.Popen[bytes]:
-        if self._process is None or self._process.poll() is not None:
-            self.close()
-            self._process = subprocess.Popen(
+        with self._lock:
+            if self._closed:
+                raise ChildClosedError
+            if self._process is not None and self._process.poll() is None:
+                return self._process
+            self._process = process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "pipelines.running.child"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,  # what a library writes there may quote a record
                 env=_SETTINGS | os.environ,
             )
-            try:
-                self._exchange(self._process, _as_message(self._function, 0), _START_SECONDS)
-            except (ChildCrashedError, ChildHungError):
-                raise RuntimeError(
-                    "a process for the work did not start; does `python -P -c 'import "
-                    "pipelines.running.child'` run on this machine?"
-                ) from None
-        return self._process
+        try:
+            self._exchange(process, _as_message(self._function, 0), _START_SECONDS)
+        except (ChildCrashedError, ChildHungError):
+            raise RuntimeError(
+                "a process for the work did not start; does `python -P -c 'import "
+                "pipelines.running.child'` run on this machine?"
+            ) from None
+        return process
 
     def _exchange(
         self, process: subprocess.Popen[bytes], message: bytes, seconds: float
@@ -116,13 +121,25 @@ class Child:
             process.stdin.flush()
             return _receive(process.stdout)
         except (OSError, EOFError):
-            code = process.wait()
-            self.close()
+            code = _end(process)
+            if self._closed:
+                raise ChildClosedError from None
             if hung.is_set() or code == -signal.SIGALRM:
                 raise ChildHungError from None
             raise ChildCrashedError from None
         finally:
             timer.cancel()
+
+
+def _end(process: subprocess.Popen[bytes]) -> int:
+    """End a process, which may have ended itself, and close its pipes; its exit code."""
+    process.kill()
+    code = process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe:
+            with contextlib.suppress(OSError):
+                pipe.close()
+    return code
 
 
 def _as_message(content: bytes, seconds: float) -> bytes:

@@ -1,4 +1,4 @@
-"""Where the work is placed: a Dask cluster on this machine, or one that is there already."""
+"""Where the work is placed: a Dask cluster in this process, or one that is there already."""
 
 import logging
 import os
@@ -11,7 +11,19 @@ from typing import Any
 from configs.contracts import InputError
 
 _CONNECT_SECONDS = 30
-_LARGE = "1GB"  # a shard travels with its task: Dask's warning at 10 MB would come for each
+_SETTINGS = {
+    # A shard travels with its task: the warning at 10 MB would come for each.
+    "distributed.admin.large-graph-warning-threshold": "1GB",
+    # What Dask watches itself by, many times a second, beside a process that reads.
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "10s",
+    "distributed.worker.profile.enabled": False,
+}
+_LOCAL_SETTINGS: dict[str, Any] = {
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+    "distributed.scheduler.worker-ttl": None,  # a machine that slept has lost no thread
+}
 
 
 def usable_cores() -> int:
@@ -30,7 +42,7 @@ def connected(workers: int, scheduler: str | None) -> Iterator[Any]:
 
     # Left so: connections that close later would still write to the user's terminal.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    with dask.config.set({"distributed.admin.large-graph-warning-threshold": _LARGE}):
+    with dask.config.set(_SETTINGS):
         if scheduler is None:
             with _local_cluster(workers) as cluster, Client(cluster) as client:
                 yield client
@@ -46,37 +58,25 @@ def connected(workers: int, scheduler: str | None) -> Iterator[Any]:
 
 @contextmanager
 def _local_cluster(workers: int) -> Iterator[Any]:
-    """A scheduler in this process, and Dask workers that are each a Python of its own.
+    """A scheduler and a Dask worker of so many threads, all in this process.
 
-    Subprocesses rather than multiprocessing, so that a notebook or a script read from standard
-    input can be the parent. The scheduler lives here, and Ctrl-C, which a terminal sends to the
-    whole group, reaches this process alone: a cluster whose workers die under it, or whose start
-    is cut short, waits for them in vain.
+    What computes are the threads' children (`child`); a Dask worker of its own process between
+    would cost another Python's memory and two more copies of each shard on its way. In one process
+    they exchange objects (inproc), so nobody else can reach them.
     """
-    from distributed import Scheduler, SpecCluster
-    from distributed.deploy.subprocess import SubprocessWorker
+    import dask
+    from distributed import Scheduler, SpecCluster, Worker
 
-    options = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "dashboard": False}
-    worker = {
-        "cls": SubprocessWorker,
-        "options": {
-            "worker_class": "distributed.Worker",
-            "worker_kwargs": {"nthreads": 1, "host": "127.0.0.1", "memory_limit": 0},
-        },
-    }
+    here = {"protocol": "inproc", "dashboard": False, "dashboard_address": "127.0.0.1:0"}
     started = ExitStack()
-    with (
-        started,
-        _environment(
-            PYTHONSAFEPATH="1",
-            DASK_LOGGING__DISTRIBUTED="critical",
-            MALLOC_TRIM_THRESHOLD_="65536",
-        ),
-    ):
-        with _interrupts_held():  # what starts within inherits this
+    with started:
+        # The threads that start within inherit that interrupts are held, and so do their children.
+        with _interrupts_held(), dask.config.set(_LOCAL_SETTINGS):
             cluster = SpecCluster(
-                scheduler={"cls": Scheduler, "options": options},
-                workers=dict.fromkeys(range(workers), worker),
+                scheduler={"cls": Scheduler, "options": here},
+                workers={
+                    0: {"cls": Worker, "options": here | {"nthreads": workers, "memory_limit": 0}}
+                },
                 silence_logs=logging.CRITICAL,
             )
             started.enter_context(cluster)
@@ -100,18 +100,3 @@ def _interrupts_held() -> Iterator[None]:
             signal.signal(signal.SIGINT, before)
     if held:
         signal.raise_signal(signal.SIGINT)
-
-
-@contextmanager
-def _environment(**changed: str) -> Iterator[None]:
-    """Variables for the children that start meanwhile: a folder called `model` is not ours."""
-    before = {name: os.environ.get(name) for name in changed}
-    os.environ.update(changed)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

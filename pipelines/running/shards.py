@@ -1,4 +1,4 @@
-"""One function over many shards on Dask: this process and a child, a local cluster, or any other.
+"""One function over many shards on Dask: children of this process, or of a cluster's workers.
 
 Dask only places the shards (https://distributed.dask.org); each is computed in a child process
 with a deadline (`child`), and one that cannot be computed whole is taken apart (`salvage`).
@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from configs.contracts import RecordReason
-from pipelines.running.child import Child
+from pipelines.running.child import Child, ChildClosedError
 from pipelines.running.cluster import connected, usable_cores
 from pipelines.running.salvage import Computation, Lost, Salvage, pack
 
@@ -23,8 +24,7 @@ Result = TypeVar("Result")
 
 _AHEAD_PER_WORKER = 2  # bounds what waits in memory; one is computed while the next travels
 _SMALL_AHEAD_PER_WORKER = 4
-_LOOK_SECONDS = 1.0  # how often a wait looks whether anybody is still working
-_LOOKS_WITHOUT_WORKERS = 30  # they need some seconds to start, many on a busy machine
+_LOOK_SECONDS = 1.0  # how often a wait looks who is working
 _RECORD_SECONDS = 900.0
 
 
@@ -62,8 +62,8 @@ def map_shards(
 ) -> Iterator[Any]:
     """Yield what `work.finish` gives for each shard, as they are done, in no order.
 
-    With one worker a child of this process computes, else the workers of a cluster: one on this
-    machine, or the one whose scheduler's address is given. Raises what the work raises.
+    With one worker a child of this process computes, with several a child of each of its threads;
+    or the workers of the cluster whose scheduler's address is given. Raises what the work raises.
     """
     if workers <= 1 and scheduler is None:
         with Child(work.compute) as child:
@@ -71,11 +71,13 @@ def map_shards(
                 yield _run(work, child, shard)
         return
     with connected(workers, scheduler) as client:
-        lasting = scheduler is not None
         try:
-            yield from _placed(client, work, iter(shards), ahead, wait_for_ever=lasting)
+            place = partial(_here if scheduler is None else _there, client, work)
+            yield from _placed(client, place, iter(shards), ahead)
         finally:
-            if lasting:
+            if scheduler is None:
+                _end_children(client.id)
+            else:
                 with suppress(OSError):  # the scheduler is gone: so are its workers
                     client.run(_end_children, client.id, on_error="ignore")
 
@@ -141,34 +143,67 @@ def _run(work: Work, child: Child, shard: Shard) -> Any:
 
 _warm: dict[int, tuple[str, Child]] = {}
 """In a Dask worker, by thread: the run it works for, and the child it keeps from shard to shard."""
+_ended: set[str] = set()
+"""Runs that are over; a shard of theirs that was placed before starts no child any more."""
+_lock = threading.Lock()
+
+
+_handed: dict[tuple[str, int], Shard] = {}
+"""Shards for threads of this process, by run and number: Dask would copy and long keep them."""
 
 
 def _run_in_worker(work: Work, run: str, shard: Shard) -> Any:
+    return _run(work, _child_for(work, run), shard)
+
+
+def _run_handed(work: Work, run: str, number: int) -> Any:
+    return _run_in_worker(work, run, _handed.pop((run, number)))
+
+
+def _child_for(work: Work, run: str) -> Child:
+    """The child that this thread keeps for a run; that of an earlier run ends."""
     thread = threading.get_ident()
-    known, child = _warm.get(thread, ("", None))
-    if child is None or known != run:
-        if child is not None:
-            child.close()
-        child = Child(work.compute)
-        _warm[thread] = run, child
-    return _run(work, child, shard)
+    with _lock:
+        if run in _ended:
+            raise ChildClosedError
+        known, child = _warm.get(thread, ("", None))
+        if child is None or known != run:
+            if child is not None:
+                child.close()
+            child = Child(work.compute)
+            _warm[thread] = run, child
+        return child
 
 
 def _end_children(run: str) -> None:
-    """End a run's children in a Dask worker that outlives it."""
-    for thread, (known, child) in list(_warm.items()):
-        if known == run:
-            del _warm[thread]
-            child.close()
+    """End a run's children in this process."""
+    with _lock:
+        _ended.add(run)
+        for waiting in [key for key in _handed if key[0] == run]:
+            del _handed[waiting]
+        for thread, (known, child) in list(_warm.items()):
+            if known == run:
+                del _warm[thread]
+                child.close()
+
+
+def _there(client: Any, work: Work, shard: Shard) -> Any:
+    """Place a shard on any machine of a cluster; the future of its result."""
+    return client.submit(_run_in_worker, work, client.id, shard, pure=False)
+
+
+def _here(client: Any, work: Work, shard: Shard) -> Any:
+    """Place a shard on a thread of this process."""
+    _handed[client.id, shard.number] = shard
+    return client.submit(_run_handed, work, client.id, shard.number, pure=False)
 
 
 def _placed(
-    client: Any, work: Work, shards: Iterator[Shard], ahead: int, *, wait_for_ever: bool
+    client: Any, place: Callable[[Shard], Any], shards: Iterator[Shard], ahead: int
 ) -> Iterator[Any]:
     from distributed import wait
 
     pending: set[Any] = set()
-    looks_without = 0
     room = _Room(client, ahead)
     exhausted = False
     while True:
@@ -177,18 +212,13 @@ def _placed(
             if shard is None:
                 exhausted = True
                 break
-            task = client.submit(_run_in_worker, work, client.id, shard, pure=False)
-            pending.add(task)
+            pending.add(place(shard))
         if not pending:
             return
         try:
             done = wait(pending, timeout=_LOOK_SECONDS, return_when="FIRST_COMPLETED").done
         except TimeoutError:
-            done = set()
-            alone = not client.scheduler_info()["workers"]
-            looks_without = looks_without + 1 if alone else 0
-            if looks_without >= _LOOKS_WITHOUT_WORKERS and not wait_for_ever:
-                raise RuntimeError("all worker processes died; see the system's log") from None
+            continue  # to look whether workers have come meanwhile
         for task in done:
             pending.remove(task)
             yield task.result()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from configs.contracts import InputError, RecordReason
@@ -119,23 +120,24 @@ def test_a_process_that_dies_of_no_record_blames_none() -> None:
 
 
 def test_a_dead_dask_worker_s_shards_go_to_the_other(tmp_path: Path) -> None:
+    from distributed.deploy.subprocess import SubprocessCluster
+
     work = Poisoned(mark=tmp_path / "died")
-    results = dict(map_shards(work, cut(40, 4), workers=2))
+    with SubprocessCluster(n_workers=2, threads_per_worker=1) as cluster:
+        results = dict(map_shards(work, cut(40, 4), scheduler=cluster.scheduler_address))
     assert (tmp_path / "died").exists()
     assert [results[n] for n in range(10)] == [
         [2 * x for x in range(4 * n, 4 * n + 4)] for n in range(10)
     ]
 
 
-class Deadly(Poisoned):
-    def finish(self, shard: Shard, pieces: Sequence[Any]) -> Any:
-        os._exit(1)
-
-
-def test_dead_workers_are_an_error_and_no_endless_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shards, "_LOOKS_WITHOUT_WORKERS", 4)
-    with pytest.raises(Exception, match=r"worker"):
-        list(map_shards(Deadly(), cut(4, 2), workers=2))
+def test_a_run_that_is_left_early_leaves_no_process_and_no_shard() -> None:
+    before = psutil.Process().children()
+    results = map_records(time.sleep, [0.0, 60.0, 60.0, 60.0], workers=2)
+    next(results)
+    results.close()
+    assert (shards._warm, shards._handed) == ({}, {})
+    assert psutil.Process().children() == before
 
 
 def test_an_address_without_scheduler_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
