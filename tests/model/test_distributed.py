@@ -200,6 +200,7 @@ def refused(rank: int, folder: Path) -> None:
 def test_a_refusal_ends_all_processes_with_one_message(tmp_path, one):
     (tmp_path / "resume").mkdir()
     (tmp_path / "resume" / "identity.json").write_text("{}")
+    (tmp_path / "resume" / "seed_0.safetensors").touch()
     found = in_two_processes(refused, tmp_path)
     assert "belongs to another run" in found[0]
     assert found[1] == "SystemExit(<ExitCode.DONE: 0>)"

@@ -1,0 +1,36 @@
+import pytest
+from pydantic import ValidationError
+
+from configs.contracts import InputError
+from configs.training import RECIPES, Augmentation, load_train
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_recipes_load(path):
+    assert load_train(path).epochs >= 1
+
+
+def test_overrides_replace_and_mistakes_are_named():
+    config = load_train(RECIPES / "demo.yaml", {"epochs": 2, "augmentation.noise_hu": 0})
+    assert (config.epochs, config.augmentation.noise_hu) == (2, 0)
+    with pytest.raises(InputError, match="'epoch' is not a field"):
+        load_train(RECIPES / "demo.yaml", {"epoch": 2})
+    with pytest.raises(InputError, match=r"epochs: .*greater"):
+        load_train(RECIPES / "demo.yaml", {"epochs": 0})
+    with pytest.raises(ValidationError):
+        Augmentation(flip_up_down=0.5)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"workers": 2}, "in_memory and workers contradict"),
+        ({"compile": True, "gradient_checkpointing": True}, "compile and gradient_checkpointing"),
+        ({"accelerator": "cpu", "devices": 2}, "norm: group or devices: 1"),
+        ({"seeds": [1, 1]}, "seeds: name at least one, and each once"),
+        ({"augmentation.blur": 0.7, "augmentation.sharpen": 0.7}, "blur and sharpen together"),
+    ],
+)
+def test_contradictions_are_refused_by_name(changes, message):
+    with pytest.raises(InputError, match=message):
+        load_train(RECIPES / "demo.yaml", changes)
