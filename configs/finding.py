@@ -146,6 +146,11 @@ def load_findings(folder: Path = FOLDER, overlay: Path | None = None) -> dict[st
     return findings
 
 
+def overlay_findings(overlay: Path | None) -> dict[str, Path]:
+    """The ids of a site's own findings, and the file in which each stands; none without one."""
+    return _read(overlay_files(overlay, "findings"))[1]
+
+
 def _check(finding: Finding, findings: dict[str, Finding], origin: Path) -> None:
     """Raise InputError with file and line where a finding names what does not exist."""
     from configs.anatomy import load_anatomy  # which itself needs the groups of this module

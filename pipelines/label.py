@@ -89,6 +89,7 @@ def label(
     """
     from configs.convention import load_convention
     from configs.files import read_json
+    from labeler.examples import check_examples
     from pipelines.labelling.archive import label_archive
     from pipelines.labelling.parts import Parts
     from pipelines.labelling.plan import is_finished, make_plan
@@ -102,6 +103,7 @@ def label(
     if shard_size < 1:
         raise InputError("--shard-size: at least one record")
     names = tuple(load_convention(convention, overlay=configs).labels)
+    check_examples(configs)
     options = ReadOptions(
         id_column=id_column,
         text_columns=tuple(text_column or ()),

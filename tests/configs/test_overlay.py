@@ -5,20 +5,6 @@ import pytest
 from configs.contracts import InputError
 from labeler import load_labeler
 
-FINDING = """
-snow_globe:
-  name: Snow globe
-  definition: Invented for this test.
-  group: lung
-  phrases: [snow globe]
-  examples: {positive: [A snow globe is seen.], negative: [No snow globe.]}
-"""
-CONVENTION = """
-about: Invented for this test.
-binary: {uncertain: 1, blank: 0}
-labels:
-  Globe: {findings: [snow_globe]}
-"""
 CUES = """
 about: Invented for this test.
 cues:
@@ -26,38 +12,31 @@ cues:
 """
 
 
-def overlay(folder: Path, **files: str) -> Path:
-    for name, text in files.items():
-        path = folder / name / "own.yaml"
-        path.parent.mkdir(parents=True)
-        path.write_text(text)
-    return folder
-
-
-def test_an_overlay_adds_findings_cues_and_conventions(tmp_path: Path) -> None:
-    own = overlay(tmp_path / "own", findings=FINDING, conventions=CONVENTION, cues=CUES)
-    labeler = load_labeler("own", own)
+def test_an_overlay_adds_findings_cues_and_conventions(own_configs: Path) -> None:
+    (own_configs / "cues").mkdir()
+    (own_configs / "cues" / "own.yaml").write_text(CUES)
+    labeler = load_labeler("own", own_configs)
     assert labeler.label("A snow globe is seen.").labels == {"Globe": 1}
     assert labeler.label("Bar none of snow globe.").labels == {"Globe": 0}
     with pytest.raises(InputError, match="no convention 'own'"):
         load_labeler("own")
 
 
-def test_an_overlay_replaces_a_finding_of_the_same_id(tmp_path: Path) -> None:
-    text = FINDING.replace("snow_globe:", "hiatal_hernia:")
-    own = overlay(tmp_path / "own", findings=text)
-    plain, changed = load_labeler(), load_labeler(overlay=own)
+def test_an_overlay_replaces_a_finding_of_the_same_id(own_configs: Path) -> None:
+    path = own_configs / "findings" / "own.yaml"
+    path.write_text(path.read_text().replace("snow_globe:", "hiatal_hernia:"))
+    (own_configs / "conventions" / "own.yaml").unlink()
+    plain, changed = load_labeler(), load_labeler(overlay=own_configs)
     assert plain.label("A snow globe is seen.").labels["Hiatal hernia"] is None
     assert changed.label("A snow globe is seen.").labels["Hiatal hernia"] == 1
 
 
 @pytest.mark.parametrize("place", ["finding/own.yaml", "findings/own.yml", "own.yaml", "notes.txt"])
-def test_what_would_not_be_read_is_refused(tmp_path: Path, place: str) -> None:
-    own = overlay(tmp_path / "own", findings=FINDING)
-    (own / place).parent.mkdir(exist_ok=True)
-    (own / place).write_text(FINDING)
+def test_what_would_not_be_read_is_refused(own_configs: Path, place: str) -> None:
+    (own_configs / place).parent.mkdir(exist_ok=True)
+    (own_configs / place).write_text("x: 1")
     with pytest.raises(InputError, match="is not read"):
-        load_labeler(overlay=own)
+        load_labeler(overlay=own_configs)
 
 
 def test_a_missing_or_empty_overlay_is_refused(tmp_path: Path) -> None:

@@ -63,19 +63,7 @@ def test_a_missing_or_binary_file_is_refused(tmp_path: Path) -> None:
             explain(tmp_path / name)
 
 
-def test_a_site_s_own_rules_are_explained_too(tmp_path: Path) -> None:
-    own = tmp_path / "own"
-    (own / "findings").mkdir(parents=True)
-    (own / "conventions").mkdir()
-    (own / "findings" / "own.yaml").write_text(
-        "snow_globe:\n  name: Snow globe\n  definition: Invented for this test.\n  group: lung\n"
-        "  phrases: [snow globe]\n"
-        "  examples: {positive: [A snow globe is seen.], negative: [No snow globe.]}\n"
-    )
-    (own / "conventions" / "own.yaml").write_text(
-        "about: Invented for this test.\nbinary: {uncertain: 1, blank: 0}\n"
-        "labels:\n  Globe: {findings: [snow_globe]}\n"
-    )
+def test_a_site_s_own_rules_are_explained_too(tmp_path: Path, own_configs: Path) -> None:
     (tmp_path / "report.txt").write_text("A snow globe is seen.")
-    explanation = explain(tmp_path / "report.txt", convention="own", configs=own)
+    explanation = explain(tmp_path / "report.txt", convention="own", configs=own_configs)
     assert explanation.report.labels == {"Globe": 1}

@@ -17,20 +17,6 @@ from pipelines.synthetic.hospital import plan
 from pipelines.synthetic.reporting import write_report
 
 CT_RATE = Path(__file__).parents[2].parent / "shared" / "data" / "reports" / "ct_rate_train.csv"
-OWN_FINDING = """
-snow_globe:
-  name: Snow globe
-  definition: Invented for this test.
-  group: lung
-  phrases: [snow globe]
-  examples: {positive: [A snow globe is seen.], negative: [No snow globe.]}
-"""
-OWN_CONVENTION = """
-about: Invented for this test.
-binary: {uncertain: 1, blank: 0}
-labels:
-  Globe: {findings: [snow_globe]}
-"""
 EFFUSION = "There is a small left pleural effusion. No pericardial effusion."
 
 
@@ -161,19 +147,29 @@ def test_an_archive_of_a_table_s_name_is_never_written_over(
     assert files.read_table(tmp_path / table) == theirs
 
 
-def test_an_overlay_labels_with_the_site_s_own_rules(tmp_path: Path) -> None:
-    (tmp_path / "own" / "findings").mkdir(parents=True)
-    (tmp_path / "own" / "findings" / "own.yaml").write_text(OWN_FINDING)
-    (tmp_path / "own" / "conventions").mkdir()
-    (tmp_path / "own" / "conventions" / "own.yaml").write_text(OWN_CONVENTION)
+def test_an_overlay_labels_with_the_site_s_own_rules(tmp_path: Path, own_configs: Path) -> None:
     reports = archive(tmp_path / "a.csv", [("1", "A snow globe is seen."), ("2", "Clear.")])
-    out = tmp_path / "out"
-    label(reports, out=out, configs=tmp_path / "own", convention="own", quiet=True)
+    out, finding = tmp_path / "out", own_configs / "findings" / "own.yaml"
+    label(reports, out=out, configs=own_configs, convention="own", quiet=True)
     assert [row["Globe"] for row in read(out / "labels.parquet")] == [1, None]
     assert load_convention(convention_of(out) or "").labels.keys() == {"Globe"}
-    (tmp_path / "own" / "findings" / "own.yaml").write_text(OWN_FINDING.replace("globe]", "ball]"))
+    finding.write_text(finding.read_text().replace("[snow globe]", "[snow globe, globe of snow]"))
     with pytest.raises(InputError, match="a finding, cue, convention or the program"):
-        label(reports, out=out, configs=tmp_path / "own", convention="own", quiet=True)
+        label(reports, out=out, configs=own_configs, convention="own", quiet=True)
+
+
+def test_an_overlay_whose_examples_are_misread_is_refused(
+    tmp_path: Path, own_configs: Path
+) -> None:
+    finding = own_configs / "findings" / "own.yaml"
+    finding.write_text(finding.read_text().replace("[snow globe]", "[snow ball]"))
+    with pytest.raises(InputError, match=r"own.yaml:7: .*'snow_globe' is read as not mentioned"):
+        label(
+            archive(tmp_path / "a.csv", [("1", EFFUSION)]),
+            out=tmp_path / "out",
+            configs=own_configs,
+        )
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
