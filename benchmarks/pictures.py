@@ -1,16 +1,23 @@
-"""Make the reports that docs/report.md shows, and take their pictures with headless Chromium.
+"""Make the pages that the documentation shows, and take their pictures with headless Chromium.
 
-    PYTHONPATH=. python benchmarks/pictures.py out/demo DATA [--out docs/images]
+    PYTHONPATH=. python benchmarks/pictures.py out/demo DATA [--out docs/images] [--only worklist]
 
 `out/demo` is the folder of `chestct demo`; DATA holds the public scans `cptac_chest` and
-`lung_pet_ct_dx_A0001`. Three of the demo's test scans are chosen: the one whose report states most,
-one whose report states half as much, and one whose report states nothing.
+`lung_pet_ct_dx_A0001`, and `robustness/broken_geometry` for what is refused. Reports: of the public
+scans and three of the demo's test scans, the one whose report states most, one whose report states
+half as much, and one whose report states nothing. Worklist: the public scans and forty of the test
+scans, as if they had arrived ten minutes apart. Timeline: the patient with three studies
+whose reports name most changes, and the public study in two kernels.
 """
 
 import argparse
 import asyncio
 import base64
+import os
+import shutil
 import tempfile
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +25,13 @@ import pandas as pd
 
 from configs.contracts import Split
 from pipelines.report import report
+from pipelines.timeline import timeline
+from pipelines.triage import triage
 from tests.pipelines.rendering.browser import Tab, visit
 
-_READY = "document.querySelector('#viewer').dataset.ready === 'true'"
+_READY = "(viewer => !viewer || viewer.dataset.ready === 'true')(document.querySelector('#viewer'))"
+_MOST_LISTED = 40
+_MINUTES_APART = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +46,22 @@ class Picture:
     scroll_to: str = ""
 
 
+def test_split(demo: Path) -> list[str]:
+    """The report ids of the test split."""
+    cohort = pd.read_parquet(demo / "cohort" / "cohort.parquet")
+    return [str(name) for name in cohort[cohort["split"] == Split.TEST]["report_id"].unique()]
+
+
 def test_scans(demo: Path) -> list[str]:
     """Three report ids of the test split: many findings, half as many, none."""
-    cohort = pd.read_parquet(demo / "cohort" / "cohort.parquet")
-    ids = cohort[cohort["split"] == Split.TEST]["report_id"].unique()
+    ids = test_split(demo)
     labels = pd.read_parquet(demo / "labels" / "labels.parquet").set_index("report_id").loc[ids]
     stated = (labels == 1).sum(axis=1).sort_values(ascending=False, kind="stable")
     half = (stated - stated.iloc[0] / 2).abs().sort_values(kind="stable")
     return [str(stated.index[0]), str(half.index[0]), str(stated.index[-1])]
 
 
-def pictures(demo: Path, data: Path, folder: Path) -> list[Picture]:
+def reports(demo: Path, data: Path, folder: Path) -> list[Picture]:
     """Write every report, and say which picture is taken of which page."""
     bundle = demo / "bundle"
 
@@ -69,6 +85,63 @@ def pictures(demo: Path, data: Path, folder: Path) -> list[Picture]:
         Picture("report_text", drawn[0], scroll_to="#text"),
         Picture("report_phone", drawn[0], phone=True),
     ]
+
+
+def worklist(demo: Path, data: Path, folder: Path) -> list[Picture]:
+    """Let scans arrive one after the other, and list them."""
+    broken = data / "robustness" / "broken_geometry"
+    public = [data / "cptac_chest", data / "lung_pet_ct_dx_A0001", *sorted(broken.glob("*"))]
+    names = test_split(demo)[:_MOST_LISTED]
+    drawn = [next((demo / "scans").rglob(name)) for name in names]
+    inbox = folder / "inbox"
+    for number, scan in enumerate([*drawn, *public]):
+        for source in (path for path in [scan, *scan.rglob("*")] if path.is_file()):
+            copy = inbox / str(number) / source.relative_to(scan.parent)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, copy)
+            came = time.time() - 60 * _MINUTES_APART * number
+            os.utime(copy, (came, came))
+    out = folder / "worklist"
+    triage(inbox, model=demo / "bundle", out=out, identified=True, quiet=True)
+    page = out / "worklist.html"
+    ranked = "tbody.ranked tr:nth-child(2)"
+    return [
+        Picture("worklist", page),
+        Picture("worklist_dark", page, dark=True, scroll_to=ranked),
+        Picture("worklist_phone", page, phone=True, scroll_to="header"),
+    ]
+
+
+def over_time(demo: Path, data: Path, folder: Path) -> list[Picture]:
+    """The patient whose reports name most changes, and one study in two kernels."""
+    facts = pd.read_parquet(demo / "labels" / "facts.parquet")
+    changes = facts[facts.change.notna()].groupby("report_id").size()
+    patients = [path for path in (demo / "scans").iterdir() if path.is_dir()]
+
+    def told(patient: Path) -> int:
+        return sum(changes.get(scan.name, 0) for scan in patient.iterdir())
+
+    thrice = [patient for patient in patients if len(list(patient.iterdir())) >= 3]
+    chosen, bundle = max(sorted(thrice), key=told), demo / "bundle"
+    timeline(
+        chosen, model=bundle, out=folder / "course", facts=demo / "labels",
+        report_texts=demo / "reports.csv", quiet=True,
+    )  # fmt: skip
+    kernels = data / "lung_pet_ct_dx_A0001"
+    timeline(kernels, model=bundle, out=folder / "kernels", quiet=True)
+    page = folder / "course" / "timeline.html"
+    return [
+        Picture("timeline_words", page),
+        Picture("timeline_scores", page, dark=True, scroll_to="#scores"),
+        Picture("timeline_one_study", folder / "kernels" / "timeline.html"),
+    ]
+
+
+PAGES: dict[str, Callable[[Path, Path, Path], list[Picture]]] = {
+    "report": reports,
+    "worklist": worklist,
+    "timeline": over_time,
+}
 
 
 def take(picture: Picture, out: Path) -> None:
@@ -101,11 +174,14 @@ def main() -> None:
     parser.add_argument("demo", type=Path)
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
+    parser.add_argument("--only", choices=PAGES)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        for picture in pictures(options.demo, options.data, Path(name)):
-            take(picture, options.out)
-            print(picture.name)
+    for kind, make in PAGES.items():
+        if options.only in (None, kind):
+            with tempfile.TemporaryDirectory() as name:
+                for picture in make(options.demo, options.data, Path(name)):
+                    take(picture, options.out)
+                    print(picture.name)
 
 
 if __name__ == "__main__":

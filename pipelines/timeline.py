@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from configs import files
 from configs.contracts import InputError, Stage
 from pipelines.overtime.content import Timeline, Verdict
+from pipelines.rendering.finding_wording import counted
 from pipelines.running.progress import results, track
 from pipelines.running.run import Run
 
@@ -125,7 +126,7 @@ def _print(made: Timeline, out: Path) -> None:
     words = sum(bool(said.change) for track_ in made.tracks for said in track_.said)
     noise = made.repeatability
     results.print(
-        f"{len(made.studies)} studies, {moved} scores moved beyond the noise "
+        f"{counted(len(made.studies), 'study', 'studies')}, {moved} scores moved beyond the noise "
         f"({f'{noise.logits:.2f} logits' if noise else 'not known'}), {words} changes named by "
         "reports"
     )

@@ -9,7 +9,7 @@ from configs.contracts import INTENDED_USE, PROBABILITY_MEANING, Change, Existen
 from pipelines.rendering.content import Remark, Scan, TrainingData
 from pipelines.rendering.part import Part
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 WORDS_MEANING = (
     "New, larger, smaller and gone are words of the reports and quoted from them. The network only "
     "scores higher or lower, and a score is no size."
@@ -69,6 +69,9 @@ class Trace(Part):
     name: str
     group: str
     probabilities: tuple[FiniteFloat | None, ...] = Field(description="one a study, null: not read")
+    reconstructions: tuple[tuple[FiniteFloat | None, ...], ...] = Field(
+        default=(), description="for each study, that of each of its reconstructions, in order"
+    )
     noise: FiniteFloat | None = Field(description="logits a change must pass; null: not known")
     changes: tuple[ScoreChange, ...] = ()
 

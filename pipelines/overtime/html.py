@@ -12,6 +12,7 @@ from markupsafe import Markup
 from pipelines.overtime.content import ScoreChange, Study, Timeline, Trace, Track, Verdict
 from pipelines.rendering.content import TrainingData
 from pipelines.rendering.display import load_display
+from pipelines.rendering.finding_wording import counted
 from pipelines.rendering.html import content_policy
 from pipelines.rendering.markup import environment
 
@@ -36,6 +37,9 @@ def render(timeline: Timeline) -> str:
         timeline=timeline,
         caution=_caution(timeline),
         noise=_noise(timeline),
+        apart=_apart(timeline),
+        kernels=_kernels(timeline.studies[0]) if len(timeline.studies) == 1 else (),
+        counted=counted,
         groups={name: found for name, found in groups.items() if found},
         score_chart=lambda trace: score_chart(timeline, trace),
         size_chart=lambda track: size_chart(timeline, track),
@@ -95,14 +99,31 @@ def _chart(timeline: Timeline, values: dict[int, float], top: float, apart: set[
 
 
 def said(change: ScoreChange) -> str:
-    """A change in words.
+    """A change in words; why two studies are not comparable is said once, above all findings.
 
     >>> said(ScoreChange(before=1, after=2, series_before="", series_after="", difference=2.0,
     ...     verdict="not_comparable", why=("kernel B, then C",)))
-    'not comparable: kernel B, then C'
+    'not comparable'
     """
-    verdict = _VERDICTS[change.verdict]
-    return f"{verdict}: {'; '.join(change.why)}" if change.why else verdict
+    return _VERDICTS[change.verdict]
+
+
+def _apart(timeline: Timeline) -> list[str]:
+    """Which neighbouring studies are not comparable, and why: the same for every finding."""
+    changes = timeline.traces[0].changes if timeline.traces else ()
+    return [
+        f"Studies {change.before} and {change.after} are not comparable: {'; '.join(change.why)}."
+        for change in changes
+        if change.verdict is Verdict.NOT_COMPARABLE
+    ]
+
+
+def _kernels(study: Study) -> list[str]:
+    """A heading for each reconstruction of a study."""
+    return [
+        f"kernel {one.scan.kernel}" if one.scan.kernel else f"series {number}"
+        for number, one in enumerate(study.reconstructions, start=1)
+    ]
 
 
 def when(study: Study) -> str:

@@ -109,6 +109,10 @@ def _trace(
             of_study[0].findings[finding.label].probability if of_study else None
             for of_study in scores
         ),
+        reconstructions=tuple(
+            tuple(_probability(finding.label, one, of_study) for one in study.reconstructions)
+            for study, of_study in zip(studies, scores, strict=True)
+        ),
         noise=noise,
         changes=tuple(
             _change(
@@ -117,6 +121,11 @@ def _trace(
             for a, b in pairwise(read)
         ),
     )
+
+
+def _probability(label: str, one: Reconstruction, of_study: StudyScores) -> float | None:
+    found = (scored.findings[label] for scored in of_study if scored.shown is one)
+    return next((finding.probability for finding in found), None)
 
 
 def _change(

@@ -20,6 +20,8 @@ _SECTIONS_LEFT_OUT = {"indication", "technique", "comparison", "recommendation"}
 
 FactRow = Mapping[str, Any]
 """A row of facts.parquet."""
+Place = tuple[str, str | None, str | None]
+"""A finding's id, its side and its lobe."""
 
 
 def read_facts(path: Path, reports: Iterable[str]) -> list[FactRow]:
@@ -70,9 +72,7 @@ def tracks(
                 return texts[row["report_id"]][sentence.start : sentence.end]
         return str(row["text"])
 
-    places: dict[tuple[str, str | None, str | None], dict[tuple[Any, ...], Said]] = defaultdict(
-        dict
-    )
+    places: dict[Place, dict[tuple[Any, ...], Said]] = defaultdict(dict)
     for row in rows:
         change = Change(row["change"]) if row["change"] else None
         if row["existence"] == Existence.ABSENT and change is not Change.RESOLVED:
@@ -87,25 +87,45 @@ def tracks(
         )
         place = places[row["finding"], row["side"], row["lobe"]]
         place.setdefault((said.study, said.change, said.size_mm), said)
-    alike: dict[tuple[Any, ...], list[str]] = defaultdict(list)
-    for (finding, side, lobe), found in places.items():
-        if any(one.change or one.size_mm for one in found.values()):
-            alike[side, lobe, tuple(sorted(found.values(), key=_order))].append(finding)
+    moving = [
+        (place, frozenset(found.values()))
+        for place, found in places.items()
+        if any(one.change or one.size_mm for one in found.values())
+    ]
     return tuple(
-        sorted(
-            (_track(findings, *same) for same, findings in alike.items()),
-            key=lambda track: (track.name, track.side or "", track.lobe or ""),
-        )
+        sorted(map(_track, _folded(moving)), key=lambda t: (t.name, t.side or "", t.lobe or ""))
     )
 
 
-def _order(said: Said) -> tuple[int, str, float]:
-    return said.study, said.change or "", said.size_mm or 0.0
+def _folded(moving: Iterable[tuple[Place, frozenset[Said]]]) -> list[tuple[list[Place], set[Said]]]:
+    """Findings of one place whose every word stands for another there too share its row.
+
+    "Calcified plaques" make a plaque, an atherosclerosis and a calcification: one row names all.
+    """
+    rows: list[tuple[list[Place], set[Said]]] = []
+    for place, said in sorted(moving, key=lambda one: -len(one[1])):
+        same = (row for row in rows if row[0][0][1:] == place[1:] and said <= row[1])
+        if row := next(same, None):
+            row[0].append(place)
+        else:
+            rows.append(([place], set(said)))
+    return rows
 
 
-def _track(
-    findings: list[str], side: str | None, lobe: str | None, said: tuple[Said, ...]
-) -> Track:
+def _order(said: Said) -> tuple[int, str, float, str]:
+    return said.study, said.change or "", said.size_mm or 0.0, said.quote
+
+
+def _track(row: tuple[list[Place], set[Said]]) -> Track:
+    places, said = row
     known = load_findings()
+    findings = [finding for finding, _, _ in places]
     names = [known[f].name if f in known else f.replace("_", " ") for f in findings]
-    return Track(findings=tuple(findings), name=", ".join(names), side=side, lobe=lobe, said=said)
+    _, side, lobe = places[0]
+    return Track(
+        findings=tuple(findings),
+        name=", ".join([names[0], *(name.lower() for name in names[1:])]),
+        side=side,
+        lobe=lobe,
+        said=tuple(sorted(said, key=_order)),
+    )

@@ -160,6 +160,10 @@ def size(focus: Focus) -> str:
     )
 
 
-def counted(number: int, noun: str) -> str:
-    """A number with its noun."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun.
+
+    >>> counted(1, "study", "studies"), counted(0, "scan")
+    ('1 study', '0 scans')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"

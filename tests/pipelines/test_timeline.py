@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 from configs import files, tables
 from configs.contracts import INTENDED_USE, Change, InputError
 from pipelines.overtime.content import Timeline, Verdict
+from pipelines.overtime.texts import tracks
 from pipelines.report import report
 from pipelines.timeline import timeline
 from tests.model.volumes.phantom import chest
@@ -106,6 +107,9 @@ def test_studies_stand_in_order_and_only_like_series_are_compared(out: Path) -> 
     for trace in made.traces:
         assert trace.noise is not None
         assert trace.noise >= made.repeatability.logits
+        assert [len(of_study) for of_study in trace.reconstructions] == [2, 1, 1]
+        shown = tuple(of_study[0] for of_study in trace.reconstructions)
+        assert shown == trace.probabilities
         same, other = trace.changes
         assert (same.before, same.after) == (1, 2)
         assert same.verdict in (Verdict.HIGHER, Verdict.LOWER, Verdict.WITHIN_NOISE)
@@ -126,6 +130,21 @@ def test_words_of_change_come_from_the_texts_and_are_quoted(out: Path) -> None:
     assert "right upper lobe</small>" in page
     assert "stranger" not in page
     assert "new mass" not in page
+
+
+def test_findings_that_the_same_words_name_share_a_row() -> None:
+    texts = {"a": "A stable spiculated mass.", "b": "The mass is 12 mm. It is a stable lesion."}
+    rows = [
+        _fact("a", texts, "mass", "left_lower_lobe", Change.STABLE, None),
+        {**_fact("a", texts, "mass", "left_lower_lobe", Change.STABLE, None), "finding": "lesion"},
+        _fact("b", texts, "mass", "left_lower_lobe", None, 12.0),
+        {**_fact("b", texts, "mass", None, Change.STABLE, None), "finding": "lesion"},
+    ]
+    made = [{**row, "prior_size_mm": None} for row in rows]
+    found = [(one.findings, one.lobe, len(one.said)) for one in tracks(made, {"a": 1, "b": 2}, {})]
+    assert sorted(found, key=str) == [
+        (("lesion",), None, 1), (("mass", "lesion"), "left_lower_lobe", 2),
+    ]  # fmt: skip
 
 
 def test_nobody_is_named_unless_asked(out: Path, patient: Path, model: Path) -> None:
@@ -182,3 +201,4 @@ def test_two_kernels_of_one_study_measure_the_noise(model: Path, tmp_path: Path)
     assert made.repeatability is not None
     assert made.repeatability.pairs == 1
     assert all(trace.changes == () for trace in made.traces)
+    assert all(len(trace.reconstructions[0]) == 2 for trace in made.traces)

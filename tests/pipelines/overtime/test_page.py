@@ -76,8 +76,26 @@ def test_charts_stand_where_the_days_are_and_tell_what_is_not_comparable() -> No
     page = html.render(timeline)
     assert page.count(INTENDED_USE) == 2
     assert "score higher" in page
-    assert "not comparable: Grew." in page
+    assert page.count("Studies 2 and 3 are not comparable: Grew.") == 1
+    assert "2 to 3</small> not comparable" in page
     assert "Noise not known" in page
+
+
+def test_one_study_is_a_table_of_its_reconstructions_that_says_what_is_needed() -> None:
+    scans = [Scan(identified=False, series=name, kernel=name) for name in ("B30f", "")]
+    both = tuple(Reconstruction(scan=scan) for scan in scans)
+    alone = made().model_copy(
+        update={"studies": (Study(number=1, day=0, reconstructions=both, shown=0),)}
+    )
+    trace = alone.traces[0].model_copy(
+        update={"probabilities": (0.2,), "reconstructions": ((0.2, 0.31),), "changes": ()}
+    )
+    page = html.render(alone.model_copy(update={"traces": (trace,), "tracks": ()}))
+    assert "<svg" not in page
+    assert "chestct report --prior" in page
+    for cell in ("kernel B30f", "series 2", "20 %", "31 %", "1 study,"):
+        assert f"{cell}" in page
+    assert "1 studies" not in page
 
 
 @pytest.mark.external
