@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 OUT    ?= out/demo
 
-.PHONY: help install demo test test-external fuzz lint clean
+.PHONY: help install demo test test-external fuzz robustness lint clean
 help:                ## Show this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
@@ -22,8 +22,11 @@ test: $(VENV)/.installed-dev ## ruff, mypy --strict, import rules, pytest
 test-external: $(VENV)/.installed-dev ## Tests that need chromium, dciodvfy or Orthanc
 	$(BIN)/pytest -m external
 
-fuzz: $(VENV)/.installed-dev ## 24,000 damaged files against every reader, about ten minutes
+fuzz: $(VENV)/.installed-dev ## 26,000 damaged files against every reader, about ten minutes
 	CHESTCT_FUZZ_MUTANTS=2000 $(BIN)/pytest tests/model/volumes/test_hostile.py -k damaged
+
+robustness: $(VENV)/.installed-dev ## All faults, damage, bombs and names against every reader
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.robustness
 
 lint: $(VENV)/.installed-dev ## Format and fix what can be fixed
 	$(BIN)/ruff format .

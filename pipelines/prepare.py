@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pipelines.running.run import Rejected, Run
 
 _FEW = 24  # below so many volumes, starting processes takes longer than it saves
+_SERIES_SECONDS = 900.0  # then a series counts as hung; the largest tried took a few
 
 
 def prepare(
@@ -73,7 +74,7 @@ def prepare(
     """
     from configs.files import IdKey
     from configs.profile import load_profile
-    from model.volumes.find import survey_folder
+    from model.volumes.find import listing, survey_folder
     from model.volumes.store import Store
     from pipelines.datasets import load_dataset
     from pipelines.preparing.choice import choose
@@ -99,8 +100,8 @@ def prepare(
     key = IdKey.open(id_key) if id_key else None
     survey = survey_folder(scans, read_headers(scans, workers, quiet=quiet))
     if not survey.candidates and not survey.refused:
-        listing = ", ".join(f"{count} {kind}" for kind, count in survey.left_out.items())
-        raise InputError(f"{scans}: no CT images below; found {listing or 'nothing'}")
+        found = ", ".join(listing(survey.left_out)) or "nothing"
+        raise InputError(f"{scans}: no CT images below; found {found}")
     chosen = choose(survey, scans, all_series=all_series, series=series or ())
     if dry_run:
         # The key is not made yet; any other finds the same contradictions in names.
@@ -156,6 +157,7 @@ class PrepareSummary:
 
     def show(self, rejected: "list[Rejected]") -> None:
         """Print the counts, and the reasons of what was rejected."""
+        from model.volumes.find import listing
         from pipelines.running.progress import results
 
         results.print(
@@ -166,8 +168,7 @@ class PrepareSummary:
             table = self.out / "rejected.parquet"
             results.print(f"{self.rejected:,} rejected ({_reasons(rejected)}): {table}")
         if self.left_out:
-            listing = ", ".join(f"{count:,} {kind}" for kind, count in self.left_out.items())
-            results.print(f"left out: {listing}")
+            results.print(f"left out: {', '.join(listing(self.left_out))}", markup=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +226,9 @@ def _prepare_all(
         else:
             missing.append(task)
     workers = workers or (usable_cores() if len(missing) > _FEW else 1)
-    work = map_records(prepare_one, missing, workers=workers, lost=set_aside)
+    work = map_records(
+        prepare_one, missing, workers=workers, seconds=_SERIES_SECONDS, lost=set_aside
+    )
     for outcome in track(work, "preparing", total=len(missing), quiet=quiet):
         if isinstance(outcome, dict):
             store.record(outcome)

@@ -18,12 +18,14 @@ class AssessReason(StrEnum):
     NOISE = "NOISE"
     SHUFFLED = "SHUFFLED"
     NOT_HU = "NOT_HU"
+    MASKED = "MASKED"
     HU_SHIFTED = "HU_SHIFTED"
     NO_BODY = "NO_BODY"
     NO_LUNGS = "NO_LUNGS"
     TOO_LITTLE_CHEST = "TOO_LITTLE_CHEST"
     UPSIDE_DOWN = "UPSIDE_DOWN"
     BACK_TO_FRONT = "BACK_TO_FRONT"
+    ON_ITS_SIDE = "ON_ITS_SIDE"
     # Notes on quality: the volume stays in scope.
     MIRRORED = "MIRRORED"
     APEX_CUT = "APEX_CUT"
@@ -52,6 +54,7 @@ NOTES = frozenset(
 _THIN_PIXELS = 64
 _MIN_RANGE_HU = 100
 _MIN_CORRELATION = 0.3
+_MASKED_SHARE = 0.2
 _MAX_DISORDER = 0.7
 _FAR_MM = 15.0
 _AIR_HU = (-1060, -920)
@@ -62,6 +65,7 @@ _MIN_LUNG_HEIGHT_MM = 120.0
 _CUT_SHARE = 0.10
 _UPSIDE_DOWN = -0.25
 _BACK_TO_FRONT = -0.2
+_ON_ITS_SIDE = -0.1
 _MIRRORED = -0.5
 _SIDES_CUT_SHARE = 0.3
 _THICK_MM = 5.05
@@ -76,12 +80,14 @@ _BEHIND = {
     AssessReason.NOISE: ("neighbour_correlation",),
     AssessReason.SHUFFLED: ("slice_disorder",),
     AssessReason.NOT_HU: ("p0_5_hu",),
+    AssessReason.MASKED: ("one_value_share",),
     AssessReason.HU_SHIFTED: ("air_hu", "tissue_peak_hu"),
     AssessReason.NO_BODY: ("body_ml",),
     AssessReason.NO_LUNGS: ("lung_share",),
     AssessReason.TOO_LITTLE_CHEST: ("lungs_ml", "lung_height_mm"),
     AssessReason.UPSIDE_DOWN: ("head_up",),
     AssessReason.BACK_TO_FRONT: ("spine_behind",),
+    AssessReason.ON_ITS_SIDE: ("wide",),
     AssessReason.MIRRORED: ("heart_left",),
     AssessReason.APEX_CUT: ("lung_at_top",),
     AssessReason.BASE_CUT: ("lung_at_bottom",),
@@ -135,6 +141,10 @@ def _reasons(
     if low > -500:
         yield AssessReason.NOT_HU  # a chest holds air
         return
+    measured["one_value_share"] = _one_value_share(thin[::2, ::2, ::2])
+    if measured["one_value_share"] > _MASKED_SHARE:
+        yield AssessReason.MASKED
+        return
     measured["neighbour_correlation"] = _correlation(thin)
     if measured["neighbour_correlation"] < _MIN_CORRELATION:
         yield AssessReason.NOISE
@@ -160,6 +170,16 @@ def _reasons(
     yield from _coverage_reasons(volume, anatomy, measured)
     yield from _posture_reasons(judge(anatomy), measured)
     yield from _quality_reasons(volume, stride, anatomy, measured)
+
+
+def _one_value_share(thin: HuArray) -> float:
+    """How much of a volume the commonest HU above air fills: tissue spreads over a hundred."""
+    solid = thin[thin > _AIR_HU[1]]
+    return (
+        float(np.bincount(solid.astype(np.int32) - int(solid.min())).max()) / thin.size
+        if solid.size
+        else 0.0
+    )
 
 
 def _correlation(thin: HuArray) -> float:
@@ -237,11 +257,14 @@ def _posture_reasons(upright: Upright, measured: dict[str, float]) -> Iterator[A
         "head_up": upright.head_up,
         "spine_behind": upright.spine_behind,
         "heart_left": upright.heart_left,
+        "wide": upright.wide,
     }
     if upright.head_up < _UPSIDE_DOWN:
         yield AssessReason.UPSIDE_DOWN
     if upright.spine_behind < _BACK_TO_FRONT:
         yield AssessReason.BACK_TO_FRONT
+    if upright.wide < _ON_ITS_SIDE:
+        yield AssessReason.ON_ITS_SIDE
     if upright.heart_left < _MIRRORED:
         yield AssessReason.MIRRORED
 

@@ -1,24 +1,32 @@
-"""Slices that are not all there: rows left blank by a copy that broke off, and repeated images."""
+"""What is not all there: no HU at all, rows that a broken-off copy left blank, repeated images."""
 
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.volumes.volume import HuArray, VolumeError, VolumeReason
+from model.volumes.volume import PADDING_HU, HuArray, VolumeError, VolumeReason
 
 _EDGE_ROWS = 8
 _TISSUE_HU = -500
 _MIN_TISSUE_SHARE = 0.05
 _MIN_VALUES = 16
+_MAX_BEYOND_SHARE = 0.01
+_HIGHEST_HU = np.iinfo(np.int16).max
 
 
 def check_slices(hu_kji: HuArray) -> tuple[str, ...]:
     """Look at slices in their own planes; returns warnings.
 
-    Raises VolumeError TRUNCATED when a slice ends in blank rows where both neighbours show tissue:
-    a file whose place on the disk was taken before its content came.
+    Raises VolumeError NOT_HU when nothing lies above padding, or over 1 % beyond what int16 holds:
+    the rescaling is wrong. Raises TRUNCATED when a slice ends in blank rows where both neighbours
+    show tissue: a file whose place on the disk was taken before its content came.
     """
+    highest = hu_kji.max()
+    if highest <= PADDING_HU:
+        raise VolumeError(VolumeReason.NOT_HU, "no value above -1024 HU")
+    if highest == _HIGHEST_HU and (hu_kji == _HIGHEST_HU).mean() > _MAX_BEYOND_SHARE:
+        raise VolumeError(VolumeReason.NOT_HU, "values far above any HU")
     if len(hu_kji) > 1:
         _check_blank_rows(hu_kji)
         _check_blank_rows(hu_kji[:, ::-1])  # converters turn slices over

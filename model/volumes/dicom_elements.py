@@ -36,13 +36,14 @@ class Elements:
         return tuple(part.strip() for part in text.split("\\")) if text else ()
 
     def numbers(self, tag: int, count: int) -> tuple[float, ...] | None:
-        """Exactly `count` finite numbers of a decimal string (or a binary double), else None."""
+        """Exactly `count` finite numbers of a decimal string (or binary floats), else None."""
         raw = self._raw.get(tag)
         value = getattr(raw, "value", None)
         parts: list[Any]
-        if isinstance(value, bytes) and raw is not None and raw.VR == "FD":
-            order = "<f8" if raw.is_little_endian else ">f8"
-            parts = np.frombuffer(value, order).tolist() if len(value) % 8 == 0 else []
+        if isinstance(value, bytes) and raw is not None and raw.VR in ("FD", "FL"):
+            size = 8 if raw.VR == "FD" else 4
+            order = f"{'<' if raw.is_little_endian else '>'}f{size}"
+            parts = np.frombuffer(value, order).tolist() if len(value) % size == 0 else []
         else:
             parts = list(self.texts(tag))
         if len(parts) != count or any(isinstance(part, str) and "_" in part for part in parts):

@@ -10,19 +10,14 @@ import numpy as np
 
 from model.volumes.dicom_header import Slice
 from model.volumes.dicom_pixels import FileContent, to_hu
+from model.volumes.geometry import stack_slices
+from model.volumes.volume import VolumeError
 
 _MINOR_SHARE = 0.25
 _SAME_DIRECTION = 0.05  # planes whose cosines differ by less belong to one stack
 _SHORTEST_STACK = 3
 _LONG_PAUSE_S = 2.0
 _LONG_PAUSE_RATIO = 4.0
-
-_TELLS: tuple[Callable[[Slice], Hashable], ...] = (
-    lambda plane: plane.acquisition,
-    lambda plane: plane.thickness,
-    lambda plane: plane.image_type,
-)
-"""What may tell apart acquisitions whose slices lie between each other."""
 
 
 def group_planes(planes: list[Slice]) -> tuple[list[list[Slice]], tuple[str, ...]]:
@@ -113,14 +108,31 @@ def _disentangled(planes: list[Slice]) -> list[list[Slice]]:
     Two phases half a step apart look like one stack of half the step. Consecutive acquisitions,
     as a table that moves between rotations makes them, do not reach into each other.
     """
-    splits = [_split(planes, tell) for tell in _TELLS] + [_by_long_pause(planes)]
+    tells: list[Callable[[Slice], Hashable]] = [
+        partial(_acquisition, tell=tell) for tell in range(len(planes[0].acquisition))
+    ]
+    tells += [lambda plane: round(plane.thickness or 0.0, 2), lambda plane: plane.image_type]
+    splits = [_split(planes, tell) for tell in tells] + [_by_long_pause(planes)]
     for groups in splits:
         if len(groups) == 1 or min(map(len, groups)) < _SHORTEST_STACK:
             continue
         spans = sorted(_span(group, planes) for group in groups)
-        if any(after[0] < before[1] for before, after in pairwise(spans)):
-            return groups
+        reach_in = any(after[0] < before[1] for before, after in pairwise(spans))
+        # What differs from slice to slice of one scan leaves holes in each group.
+        if reach_in and all(map(_is_stack, groups)):
+            return [part for group in groups for part in _disentangled(group)]
     return [planes]
+
+
+def _is_stack(planes: list[Slice]) -> bool:
+    first = planes[0]
+    assert first.orientation is not None
+    positions = np.array([plane.position for plane in planes])
+    try:
+        stack_slices(positions, first.orientation, (1.0, 1.0), first.thickness)
+    except VolumeError:
+        return False
+    return True
 
 
 def _by_long_pause(planes: list[Slice]) -> list[list[Slice]]:

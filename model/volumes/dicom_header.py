@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from model.volumes.volume import VolumeReason
+
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 CT_CLASSES = (
     "1.2.840.10008.5.1.4.1.1.2",  # CT
@@ -29,6 +31,8 @@ class PixelFormat:
     """Where the value of the pixel data starts in the (inflated) file."""
     length: int
     encoded: bool
+    overlay_bits: bool = False
+    """Whether overlays lie in the bits above those stored."""
 
     @property
     def native_bytes(self) -> int:
@@ -46,6 +50,11 @@ class FileHeader:
     pixels: PixelFormat
     sop_class: str
     modality: str
+    photometric: str
+    derivation: str = field(repr=False)
+    """Descriptions and codes that may say how an image was derived, free text included."""
+    lookup_table: bool
+    """Whether a table, not slope and intercept, makes HU of stored values."""
     image_type: tuple[str, ...]
     frame_of_reference: str
     identity: tuple[bytes, ...] = field(repr=False)
@@ -72,6 +81,8 @@ class Slice:
     orientation: tuple[float, ...] | None
     pixel_spacing: tuple[float, ...] | None
     thickness: float | None
+    stated_step: float | None
+    """SpacingBetweenSlices."""
     slope: float | None
     intercept: float | None
     rescale_type: str
@@ -91,3 +102,4 @@ class Broken:
     path: Path
     series_uid: str = field(repr=False)
     message: str
+    reason: VolumeReason = VolumeReason.TRUNCATED

@@ -13,6 +13,7 @@ from model.volumes.dicom_header import BIG_ENDIAN, PixelFormat, Slice
 from model.volumes.volume import PADDING_HU, HuArray, VolumeError, VolumeReason
 
 _TISSUE_HU = (-950, 3071)
+_DICOM_SYNTAXES = "1.2.840.10008.1.2"
 
 
 class FileContent:
@@ -41,6 +42,8 @@ class FileContent:
                 VolumeReason.PIXEL_FORMAT,
                 "PixelRepresentation or BitsStored (0028,0101-0103) is missing",
             )
+        if not pixels.encoded and not pixels.transfer_syntax.startswith(_DICOM_SYNTAXES):
+            raise VolumeError(VolumeReason.CODEC, "the transfer syntax is not one of DICOM's")
         if not 0 < pixels.bits_stored <= pixels.high_bit + 1 <= pixels.bits_allocated:
             raise VolumeError(VolumeReason.PIXEL_FORMAT, "BitsStored and HighBit contradict")
         if pixels.encoded:
@@ -48,6 +51,7 @@ class FileContent:
             _check_range(values, pixels)
         else:
             values = self._native(pixels, frame)
+            _check_upper_bits(values, pixels)
         return _meaningful_bits(values, pixels)
 
     def _native(self, pixels: PixelFormat, frame: int) -> NDArray[np.unsignedinteger]:
@@ -72,11 +76,33 @@ def _check_range(values: np.ndarray, pixels: PixelFormat) -> None:
 
     Run lengths are exempt: they carry native values, with whatever stands above the stored bits.
     """
+    if values.dtype.itemsize == 1 and pixels.bits_stored > 8:
+        raise VolumeError(
+            VolumeReason.PIXEL_FORMAT, "8 bits were encoded where BitsStored (0028,0101) says more"
+        )
     low, high = -(1 << (pixels.bits_stored - 1)), (1 << pixels.bits_stored) - 1
     if pixels.transfer_syntax != RLE and (values.min() < low or values.max() > high):
         raise VolumeError(
             VolumeReason.PIXEL_FORMAT, "decoded values do not fit BitsStored (0028,0101)"
         )
+
+
+def _check_upper_bits(values: NDArray[np.unsignedinteger], pixels: PixelFormat) -> None:
+    """Refuse values that BitsStored cannot hold.
+
+    What stands above is no value where it is the same throughout, repeats the sign, or holds
+    overlays: the oldest files do all of that.
+    """
+    if pixels.overlay_bits or pixels.high_bit + 1 >= pixels.bits_allocated:
+        return
+    above = values >> (pixels.high_bit + 1)
+    if above.min() == above.max():
+        return
+    ones = (1 << (pixels.bits_allocated - pixels.high_bit - 1)) - 1
+    sign = (values >> pixels.high_bit) & 1
+    if pixels.signed and np.array_equal(above, sign * ones):
+        return
+    raise VolumeError(VolumeReason.PIXEL_FORMAT, "stored values do not fit BitsStored (0028,0101)")
 
 
 def _meaningful_bits(values: np.ndarray, pixels: PixelFormat) -> NDArray[np.int32]:
@@ -109,6 +135,10 @@ def to_hu(stored: NDArray[np.int32], plane: Slice) -> HuArray:
     Raises VolumeError HU_UNKNOWN when slope or intercept is missing, zero or not a number. The
     photometric interpretation does not matter: MONOCHROME1 changes the display, not the HU.
     """
+    if plane.file.lookup_table:
+        raise VolumeError(
+            VolumeReason.HU_UNKNOWN, "a Modality LUT Sequence (0028,3000) is not supported"
+        )
     if plane.slope is None or plane.intercept is None or plane.slope <= 0:
         raise VolumeError(
             VolumeReason.HU_UNKNOWN,

@@ -27,7 +27,7 @@ from model.volumes.dicom_header import (
     PixelFormat,
     Slice,
 )
-from model.volumes.volume import VolumeError
+from model.volumes.volume import VolumeError, VolumeReason
 
 _PIXEL_DATA = 0x7FE00010  # not the float variants: no CT object has them
 _UNDEFINED_LENGTH = 0xFFFFFFFF
@@ -44,7 +44,10 @@ def read_header(path: Path) -> tuple[Slice, ...] | Broken | None:
         try:
             return _read_header(path)
         except VolumeError as error:
-            return Broken(path, "", str(error))
+            return Broken(path, "", str(error).removeprefix(f"{error.reason}: "), error.reason)
+        except OSError:
+            reason = VolumeReason.UNREADABLE
+            return Broken(path, "", "a file or folder cannot be opened or read", reason)
         except Exception:
             # Whatever a parser meets in a hostile or cut file, that file is not readable.
             return Broken(path, "", "a DICOM file cannot be parsed")
@@ -77,7 +80,10 @@ def _read_header(path: Path) -> tuple[Slice, ...] | Broken | None:
             return Broken(path, series_uid, "frames and their positions differ in number")
         return planes
     if header.pixels.frames > 1:
-        return ()  # multi-frame without positions: a secondary capture
+        if not _claims_image(elements, dataset):
+            return ()  # a secondary capture
+        message = "an image of several frames that do not say where they lie"
+        return Broken(path, series_uid, message, VolumeReason.POSITION)
     return (_slice(header, 0, [elements]),)
 
 
@@ -90,9 +96,10 @@ def _find_pixels(handle: BinaryIO, dataset: FileDataset) -> tuple[int, int | Non
     group, element = (int.from_bytes(head[i : i + 2], order) for i in (0, 2))
     if (group << 16) + element != _PIXEL_DATA:
         return 0, None
-    implicit, _ = dataset.original_encoding
-    # Explicit OW, OB, OF and OD: two bytes of VR, two reserved, then the length.
-    length = int.from_bytes(head[4:8] if implicit else handle.read(4), order)
+    # Explicit: two bytes of VR, two reserved, then the length. As an implicit length the VR's
+    # letters would be odd, which no length is; what the meta header says may be wrong.
+    explicit = head[4:6] in (b"OW", b"OB", b"UN")
+    length = int.from_bytes(handle.read(4) if explicit else head[4:8], order)
     return handle.tell(), length
 
 
@@ -137,10 +144,13 @@ def _file_header(
         offset=offset,
         length=length,
         encoded=length == _UNDEFINED_LENGTH,
+        overlay_bits=any((elements.integer(tag) or 0) > 0 for tag in _OVERLAY_BIT_POSITIONS),
     )
+    # Archives write one person's name with and without trailing carets, and in either case.
+    person = " ".join(elements.text(0x00100010).casefold().replace("^", " ").split())
     identity = tuple(
-        sha256(elements.text(tag).encode("utf-8", "surrogateescape")).digest()[:8]
-        for tag in (0x00100020, 0x00100010, 0x00100030, 0x0020000D)
+        sha256(text.encode("utf-8", "surrogateescape")).digest()[:8]
+        for text in (person, *map(elements.text, (0x00100020, 0x00100030, 0x0020000D)))
     )
     notices = (0x00081030, 0x0008103E, 0x00204000, 0x00104000)
     agent = elements.texts(0x00180010)
@@ -149,6 +159,9 @@ def _file_header(
         pixels=pixels,
         sop_class=elements.text(0x00080016),
         modality=elements.text(0x00080060).upper(),
+        photometric=elements.text(0x00280004).upper(),
+        derivation=_derivation(elements),
+        lookup_table=0x00283000 in elements,
         image_type=tuple(part.upper() for part in elements.texts(0x00080008)),
         frame_of_reference=elements.text(0x00200052),
         identity=identity,
@@ -165,6 +178,15 @@ def _file_header(
         synthetic=elements.text(0x0008001C) == "YES"
         or any(SYNTHETIC_NOTICE in elements.text(tag) for tag in notices),
     )
+
+
+_OVERLAY_BIT_POSITIONS = range(0x60000102, 0x60200102, 0x00020000)
+
+
+def _derivation(elements: Elements) -> str:
+    """SeriesDescription, DerivationDescription, and the codes of DerivationCodeSequence."""
+    codes = [item.text(0x00080100) for item in elements.items(0x00089215)]
+    return " ".join((elements.text(0x0008103E), elements.text(0x00082111), *codes)).upper()
 
 
 def _frames(header: FileHeader, elements: Elements) -> tuple[Slice, ...]:
@@ -184,6 +206,7 @@ _GROUPS = (
     0x00189329,  # CT image frame type
     0x00209111,  # frame content
     0x00189314,  # CT reconstruction
+    0x00189118,  # cardiac synchronization
 )
 
 
@@ -192,6 +215,10 @@ _ACQUISITION = (
     0x00209156,  # frame acquisition number
     0x00200100,  # temporal position identifier
     0x00209128,  # temporal position index
+    0x00209056,  # stack
+    0x00181060,  # trigger time
+    0x00209241,  # nominal percentage of cardiac phase
+    0x00209153,  # nominal trigger delay
     0x00180060,  # kVp
 )
 
@@ -220,23 +247,33 @@ def _slice(header: FileHeader, frame: int, places: list[Elements]) -> Slice:
     low = places[-1].integer(0x00280120, signed=signed)
     limit = places[-1].integer(0x00280121, signed=signed)
     padding = None if low is None else (min(low, _or(limit, low)), max(low, _or(limit, low)))
-    image_type = text(0x00089007) or "\\".join(header.image_type)
+    # How a volume was sampled is said beside the frame type, or in place of it.
+    image_type = [text(0x00089007) or "\\".join(header.image_type), text(0x00089207)]
     return Slice(
         file=header,
         frame=frame,
         position=numbers(0x00200032, 3),
         orientation=numbers(0x00200037, 6),
         pixel_spacing=numbers(0x00280030, 2),
-        thickness=single(0x00180088) or single(0x00180050),
+        thickness=single(0x00180050),
+        stated_step=single(0x00180088),
         slope=single(0x00281053),
         intercept=single(0x00281052),
         rescale_type=text(0x00281054).upper(),
         padding=padding,
         kernel=text(0x00181210),
-        acquisition=tuple(map(text, _ACQUISITION)),
+        acquisition=tuple(_written(holder(tag), tag) for tag in _ACQUISITION),
         seconds=seconds_of(text(0x00080032)),
-        image_type=tuple(part.strip().upper() for part in image_type.split("\\")),
+        image_type=tuple(
+            word for part in "\\".join(image_type).split("\\") if (word := part.strip().upper())
+        ),
     )
+
+
+def _written(elements: Elements, tag: int) -> str:
+    """A value as text, numbers in one form: 120 and 120.0 are no two energies."""
+    number = elements.number(tag)
+    return elements.text(tag) if number is None else f"{number:g}"
 
 
 def _or(value: int | None, default: int) -> int:

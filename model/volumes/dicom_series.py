@@ -11,6 +11,7 @@ from model.volumes.dicom_grouping import group_planes
 from model.volumes.dicom_header import Slice
 from model.volumes.dicom_pixels import FileContent, is_padding, to_hu
 from model.volumes.geometry import Stack, canonicalise, stack_slices, straighten
+from model.volumes.neighbours import check_neighbours
 from model.volumes.scope import LeftOut, is_reformat, scope_of
 from model.volumes.uneven import slices_at
 from model.volumes.volume import (
@@ -26,6 +27,8 @@ from model.volumes.volume import (
 )
 
 MAX_VOXELS = 1 << 31
+_LEAST_SPAN_HU = 1000
+_MAX_OVERLAP = 4.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,14 +44,22 @@ def parts_of(planes: list[Slice]) -> tuple[list[Part], list[VolumeError], Counte
     """The volumes that one series holds, the refusals, and what was left out."""
     left_out: Counter[LeftOut] = Counter()
     usable: list[Slice] = []
+    derived: list[Slice] = []
     for plane in planes:
         scope = scope_of(plane)
         if isinstance(scope, LeftOut):
             left_out[scope] += 1
+        elif scope is VolumeReason.DERIVED:
+            derived.append(plane)
         elif scope is not None:
             return [], [VolumeError(scope, _SCOPE_MESSAGES[scope])], left_out
         else:
             usable.append(plane)
+    if derived and len(usable) <= len(derived):
+        reason = VolumeReason.DERIVED
+        return [], [VolumeError(reason, _SCOPE_MESSAGES[reason])], left_out
+    if derived:
+        left_out[LeftOut.DERIVED] += len(derived)
     originals = [plane for plane in usable if not is_reformat(plane)]
     if originals and len(originals) < len(usable):
         left_out[LeftOut.REFORMAT] += len(usable) - len(originals)
@@ -108,6 +119,10 @@ def _part(planes: list[Slice], warnings: tuple[str, ...]) -> Part:
         raise VolumeError(
             VolumeReason.TRUNCATED, "fewer pixels than Rows, Columns and frames promise"
         )
+    if any(0 < span < _LEAST_SPAN_HU for span in map(_span_hu, planes)):
+        raise VolumeError(
+            VolumeReason.NOT_HU, "slope and BitsStored span fewer than 1,000 HU: a windowed copy?"
+        )
     spacings = {plane.pixel_spacing for plane in planes}
     spacing = first.pixel_spacing
     if spacing is None or None in spacings or not plausible(spacing):
@@ -127,16 +142,34 @@ def _part(planes: list[Slice], warnings: tuple[str, ...]) -> Part:
         np.array([plane.position for plane in planes]),
         first.orientation,
         (spacing[0], spacing[1]),
-        first.thickness,
+        first.stated_step or first.thickness,
     )
     if stack.slices * pixels.rows * pixels.columns > MAX_VOXELS:
         raise VolumeError(VolumeReason.TOO_LARGE, "the series holds more than 2 billion voxels")
     if not plausible(spacing_of(stack.affine_lps)):
         raise VolumeError(VolumeReason.SPACING, "the step between slices is no plausible one")
+    warnings += _doubts(first, spacing_of(stack.affine_lps)[0])
     if any(plane.padding and not is_padding(plane) for plane in planes):
         warnings += ("PixelPaddingValue names what tissue measures; not taken for padding",)
     ordered = tuple(planes[index] for index in stack.order)
     return Part(ordered, stack, warnings + stack.warnings)
+
+
+def _span_hu(plane: Slice) -> float:
+    """How many HU the stored bits can tell apart at most; 0 where the header does not say."""
+    bits = plane.file.pixels.bits_stored
+    return (plane.slope or 0.0) * (1 << bits) if bits else 0.0
+
+
+def _doubts(plane: Slice, step_mm: float) -> tuple[str, ...]:
+    """What the header says beside the positions, where it does not fit them."""
+    doubts: tuple[str, ...] = ()
+    stated, thickness = plane.stated_step, plane.thickness
+    if stated and stated > 0 and abs(stated - step_mm) > max(0.1, 0.1 * step_mm):
+        doubts += ("SpacingBetweenSlices (0018,0088) is not the step of the positions",)
+    if thickness and thickness > _MAX_OVERLAP * step_mm:
+        doubts += (f"slices are {thickness / step_mm:.0f} times as thick as their step",)
+    return doubts
 
 
 def read_part(part: Part) -> Volume:
@@ -154,7 +187,7 @@ def read_part(part: Part) -> Volume:
             hu[index] = to_hu(content.stored_values(plane.file.pixels, plane.frame), plane)
         except VolumeError as error:
             raise _with_place(error, index, len(part.planes)) from None
-    notes = check_slices(hu)
+    notes = check_slices(hu) + check_neighbours(hu)
     shape = (part.stack.slices, pixels.rows, pixels.columns)
     if part.stack.at is not None:
         hu = slices_at(hu, part.stack.at)

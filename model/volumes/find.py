@@ -4,25 +4,18 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from enum import Enum
 from pathlib import Path
 
 from model.volumes import dicom_series, formats
 from model.volumes.dicom_header import Broken, Slice
 from model.volumes.dicom_reading import read_header
 from model.volumes.dicom_series import Part
+from model.volumes.other_file import OtherFile, is_named_like_one, other_file
 from model.volumes.selection import rank, traits
 from model.volumes.volume import Volume, VolumeError, VolumeReason
 
-
-class VolumeFile(Enum):
-    """What `header_of` says of a file that is one volume by its name."""
-
-    VOLUME_FILE = "volume file"
-
-
-VOLUME_FILE = VolumeFile.VOLUME_FILE
-Header = tuple[Path, VolumeFile | tuple[Slice, ...] | Broken | None]
+VOLUME_FILE = OtherFile.VOLUME_FILE
+Header = tuple[Path, OtherFile | tuple[Slice, ...] | Broken]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,11 +93,14 @@ def survey_folder(root: Path, headers: Iterable[Header] | None = None) -> Survey
     left_out: Counter[str] = Counter()
     series: dict[str, list[Slice]] = defaultdict(list)
     broken: list[Broken] = []
+    blank: dict[Path, list[Path]] = defaultdict(list)
     for path, header in headers if headers is not None else map(header_of, files_below(root)):
         if header is VOLUME_FILE:
             candidates.append(_file_candidate(path))
-        elif header is None:
-            left_out["file that is no image"] += 1
+        elif isinstance(header, OtherFile):
+            left_out[header.value] += 1
+            if header is OtherFile.BLANK:
+                blank[path.parent].append(path)
         elif isinstance(header, Broken):
             broken.append(header)
         elif not header:
@@ -118,6 +114,11 @@ def survey_folder(root: Path, headers: Iterable[Header] | None = None) -> Survey
         if cut:
             refused.append(_refused_for(cut[0], uid, planes[0].file.path.parent, len(planes)))
             broken = [item for item in broken if item not in cut or not item.series_uid]
+            continue
+        if any(is_named_like_one(path, planes) for folder in folders for path in blank[folder]):
+            message = "an empty file is named like the slices beside it: a copy that broke off"
+            empty = Broken(planes[0].file.path, uid, message)
+            refused.append(_refused_for(empty, uid, planes[0].file.path.parent, len(planes)))
             continue
         parts, errors, out = dicom_series.parts_of(planes)
         left_out.update({kind.value: count for kind, count in out.items()})
@@ -139,25 +140,36 @@ def _may_belong(item: Broken, uid: str, folders: set[Path]) -> bool:
 
 
 def _refused_for(item: Broken, uid: str, path: Path, slices: int) -> Refused:
-    return Refused(path, uid, VolumeError(VolumeReason.TRUNCATED, item.message), slices)
+    return Refused(path, uid, VolumeError(item.reason, item.message), slices)
 
 
 def header_of(path: Path) -> Header:
     """A file with what its header says; reads no voxels."""
-    return path, VOLUME_FILE if formats.is_volume_file(path) else read_header(path)
+    if formats.is_volume_file(path):
+        return path, VOLUME_FILE
+    if path.is_symlink() and path.is_dir():
+        return path, OtherFile.LINKED_FOLDER
+    header = read_header(path)
+    return path, other_file(path) if header is None else header
 
 
 def files_below(root: Path) -> Iterator[Path]:
-    """All files in a stable order; links to folders are not followed."""
+    """All files in a stable order, and the folders that are not entered.
+
+    Links to folders are not followed: an archive that was unpacked may link to anything.
+    """
     if root.is_file():
         yield root
         return
-    for folder, folders, names in os.walk(root):
+    closed: list[Path] = []
+    for folder, folders, names in os.walk(root, onerror=lambda e: closed.append(Path(e.filename))):
         folders.sort()
         for name in sorted(names):
             path = Path(folder) / name
             if not name.startswith(".") and path.is_file():
                 yield path
+        yield from (path for name in folders if (path := Path(folder) / name).is_symlink())
+    yield from closed
 
 
 def _file_candidate(path: Path) -> Candidate:
@@ -198,10 +210,9 @@ def read_volume(path: Path | str, series: str | None = None) -> Volume:
             )
     if not candidates and not refused:
         raise VolumeError(VolumeReason.NO_IMAGES, f"{root}: no CT images; {_listing(survey)}")
-    cut = [item for item in refused if item.reason is VolumeReason.TRUNCATED]
-    if unnamed := [item for item in cut if not item.series_uid and series is None]:
+    if unnamed := [item for item in refused if not item.series_uid and series is None]:
         # It may be a slice of any series here.
-        raise VolumeError(VolumeReason.TRUNCATED, f"{root}: {_message(unnamed[0].error)}")
+        raise VolumeError(unnamed[0].reason, f"{root}: {_message(unnamed[0].error)}")
     largest = max(refused, key=lambda item: item.slices, default=None)
     if largest and largest.slices > 2 * max((item.slices for item in candidates), default=0):
         # What is left beside a refused scan is not the scan: a scout, a tracking series.
@@ -224,8 +235,7 @@ def read_volume(path: Path | str, series: str | None = None) -> Volume:
         )
     for item in refused:
         notes += (f"another series refused: {item.reason}",)
-    for kind, count in sorted(survey.left_out.items()):
-        notes += (f"{count} left out: {kind}",)
+    notes += tuple(f"left out: {listed}" for listed in listing(survey.left_out))
     return replace(volume, warnings=notes)
 
 
@@ -237,11 +247,20 @@ def _best(candidates: list[Candidate]) -> Candidate:
     )
 
 
+def listing(left_out: Counter[str]) -> list[str]:
+    """What was left out, for people.
+
+    >>> listing(Counter({"localizer": 2, "dose page or screen capture": 1}))
+    ['dose page or screen capture (1)', 'localizer (2)']
+    """
+    return [f"{kind} ({count:,})" for kind, count in sorted(left_out.items())]
+
+
 def _message(error: VolumeError) -> str:
     return str(error).removeprefix(f"{error.reason}: ")
 
 
 def _listing(survey: Survey) -> str:
-    found = [f"{count} {kind}" for kind, count in sorted(survey.left_out.items())]
+    found = listing(survey.left_out)
     found += [f"{len(survey.candidates)} series"] if survey.candidates else []
     return f"found {', '.join(found)}" if found else "the folder is empty"

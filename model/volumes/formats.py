@@ -9,6 +9,7 @@ from model.volumes import gipl, metaimage, nifti, npz, nrrd, vti
 from model.volumes.blank import check_slices
 from model.volumes.content import digest_of
 from model.volumes.geometry import canonicalise
+from model.volumes.neighbours import check_neighbours
 from model.volumes.volume import (
     PADDING_HU,
     HuArray,
@@ -34,7 +35,6 @@ _READERS = {
     ".npz": npz.read,
 }
 _DETACHED = {".nhdr", ".mhd"}
-_MAX_BEYOND_SHARE = 0.01
 
 
 def is_volume_file(path: Path) -> bool:
@@ -72,7 +72,7 @@ def read_file(path: Path) -> Volume:
     voxels = _READERS[suffix](path)
     _check_affine(voxels)
     hu_kji, warnings = _to_hu(voxels)
-    notes = check_slices(hu_kji)
+    notes = check_slices(hu_kji) + check_neighbours(hu_kji)
     hu_zyx, affine, slice_axis = canonicalise(hu_kji, voxels.affine_lps)
     name = name_of(path)
     source = Source(
@@ -115,9 +115,6 @@ def _to_hu(voxels: Voxels) -> tuple[HuArray, tuple[str, ...]]:
             values = np.where(bad, PADDING_HU, values)
             warnings += (f"{count} voxels are no numbers; read as padding",)
         values = np.rint(values)
-    beyond = int((values > 32767).sum())
-    if beyond > _MAX_BEYOND_SHARE * values.size:
-        raise VolumeError(VolumeReason.NOT_HU, "values far above any HU")
-    if beyond:
+    if beyond := int((values > 32767).sum()):
         warnings += (f"{beyond} voxels above 32767 clipped",)
     return np.clip(values, PADDING_HU, 32767).astype(np.int16), warnings

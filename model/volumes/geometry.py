@@ -150,6 +150,9 @@ def _check_steps(steps: Points) -> float:
         raise VolumeError(
             VolumeReason.DUPLICATE_POSITION, f"{same + 1} different images at one position"
         )
+    mean = float(steps.mean())
+    if np.abs(steps - mean).max() < min(mean / 4, MAX_ERROR_MM):
+        return mean  # also steps of 2 and 3 mm by turns: 2.5 in rounded positions
     step = float(np.median(steps))
     tolerance = min(step / 2, MAX_ERROR_MM)
     odd = np.abs(steps - step) >= tolerance

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from model.volumes.content import open_stream, read_exactly, sibling
-from model.volumes.textheader import directions, numbers, sizes
+from model.volumes.textheader import directions, numbers, set_once, sizes
 from model.volumes.volume import Affine, VolumeError, VolumeReason
 from model.volumes.voxels import Voxels
 
 _MAX_HEADER_LINES = 200
+_MODALITIES = {"", "CT", "OTHER", "UNKNOWN"}
 _TYPES = {
     "MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2",
     "MET_INT": "i4", "MET_UINT": "u4", "MET_LONG_LONG": "i8", "MET_FLOAT": "f4",
@@ -24,7 +25,7 @@ def read(path: Path) -> Voxels:
         fields: dict[str, str] = {}
         for _ in range(_MAX_HEADER_LINES):
             name, _, value = handle.readline(4096).decode("latin-1").partition("=")
-            fields[name.strip().lower()] = value.strip()
+            set_once(fields, name.strip().lower(), value.strip())
             if name.strip().lower() == "elementdatafile":
                 break
         else:
@@ -54,12 +55,26 @@ def _layout(fields: dict[str, str]) -> tuple[tuple[int, int, int], np.dtype[np.g
         raise VolumeError(VolumeReason.PIXEL_FORMAT, "ElementType: a real number is expected")
     if fields.get("headersize", "0") != "0" or not _is_true(fields.get("binarydata", "True")):
         raise VolumeError(VolumeReason.UNREADABLE, "HeaderSize and ASCII data are not supported")
-    scale = (fields.get(f"elementtointensityfunction{name}") for name in ("slope", "offset"))
-    if any(text is not None and text != usual for text, usual in zip(scale, "10", strict=True)):
+    scale = [fields.get(f"elementtointensityfunction{name}") for name in ("slope", "offset")]
+    if any(
+        text and numbers(text, 1, "scale") != usual
+        for text, usual in zip(scale, (1, 0), strict=True)
+    ):
         raise VolumeError(VolumeReason.HU_UNKNOWN, "ElementToIntensityFunction is not supported")
+    if fields.get("objecttype", "Image").lower() != "image":
+        raise VolumeError(VolumeReason.UNREADABLE, "ObjectType: an image is expected")
+    if fields.get("modality", "").upper().removeprefix("MET_MOD_") not in _MODALITIES:
+        raise VolumeError(VolumeReason.MODALITY, "Modality: not computed tomography")
     if fields.get("distanceunits", "mm") not in ("mm", "?"):
         raise VolumeError(VolumeReason.SPACING, "DistanceUnits: mm is expected")
-    big = _is_true(fields.get("binarydatabyteordermsb", fields.get("elementbyteordermsb", "")))
+    orders = {
+        _is_true(fields[name])
+        for name in ("binarydatabyteordermsb", "elementbyteordermsb")
+        if name in fields
+    }
+    if len(orders) > 1:
+        raise VolumeError(VolumeReason.UNREADABLE, "two byte orders are stated")
+    big = True in orders
     return sizes(fields.get("dimsize", ""), "DimSize"), np.dtype(
         (">" if big else "<") + _TYPES[fields["elementtype"]]
     )

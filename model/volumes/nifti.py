@@ -20,15 +20,16 @@ _TYPES = {
 _UNIT_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _CORNER_MM = 1.0
+_PLAIN_INTENTS = (0, 1001, 1011)  # none, estimate, dimensionless
 _HEADER_1 = np.dtype(
     {
-        "names": ["dim", "datatype", "bitpix", "pixdim", "vox_offset", "scl_slope", "scl_inter",
-                  "xyzt_units", "descrip", "qform_code", "sform_code", "quatern", "qoffset",
-                  "srow", "magic"],
-        "formats": ["8i2", "i2", "i2", "8f4", "f4", "f4", "f4",
+        "names": ["dim", "intent", "datatype", "bitpix", "pixdim", "vox_offset", "scl_slope",
+                  "scl_inter", "xyzt_units", "descrip", "qform_code", "sform_code", "quatern",
+                  "qoffset", "srow", "magic"],
+        "formats": ["8i2", "i2", "i2", "i2", "8f4", "f4", "f4", "f4",
                     "u1", "S80", "i2", "i2", "3f4", "3f4",
                     "(3,4)f4", "S4"],
-        "offsets": [40, 70, 72, 76, 108, 112, 116, 123, 148, 252, 254, 256, 268, 280, 344],
+        "offsets": [40, 68, 70, 72, 76, 108, 112, 116, 123, 148, 252, 254, 256, 268, 280, 344],
         "itemsize": 348,
     }
 )  # fmt: skip
@@ -36,11 +37,11 @@ _HEADER_2 = np.dtype(
     {
         "names": ["magic", "datatype", "bitpix", "dim", "pixdim", "vox_offset", "scl_slope",
                   "scl_inter", "descrip", "qform_code", "sform_code", "quatern", "qoffset",
-                  "srow", "xyzt_units"],
+                  "srow", "xyzt_units", "intent"],
         "formats": ["S4", "i2", "i2", "8i8", "8f8", "i8", "f8",
                     "f8", "S80", "i4", "i4", "3f8", "3f8",
-                    "(3,4)f8", "i4"],
-        "offsets": [4, 12, 14, 16, 104, 168, 176, 184, 240, 344, 348, 352, 376, 400, 500],
+                    "(3,4)f8", "i4", "i4"],
+        "offsets": [4, 12, 14, 16, 104, 168, 176, 184, 240, 344, 348, 352, 376, 400, 500, 504],
         "itemsize": 540,
     }
 )  # fmt: skip
@@ -63,9 +64,7 @@ def read(path: Path) -> Voxels:
             raise VolumeError(VolumeReason.CHECKSUM, "the compressed data are damaged") from None
         header = _parse(head)
         shape, dtype = _layout(header)
-        skip = int(header["vox_offset"]) - len(head)
-        if not 0 <= skip <= 1 << 20:
-            raise VolumeError(VolumeReason.UNREADABLE, "vox_offset lies outside the file")
+        skip = _skip(float(header["vox_offset"]), len(head))
         count = math.prod(shape) * dtype.itemsize
         data = read_exactly(path, stream, skip + count, compressed=compressed)
     values = np.frombuffer(data, dtype, offset=skip).reshape(shape)
@@ -73,6 +72,13 @@ def read(path: Path) -> Voxels:
     values = _scaled(values, float(header["scl_slope"]), float(header["scl_inter"]))
     note = bytes(header["descrip"]).decode("latin-1")
     return Voxels(values, _RAS_TO_LPS @ affine, warnings + notes, note)
+
+
+def _skip(offset: float, read: int) -> int:
+    """How many bytes lie between the header and the voxels."""
+    if not (offset.is_integer() and read <= offset <= read + (1 << 20)):  # NaN is no integer
+        raise VolumeError(VolumeReason.UNREADABLE, "vox_offset is no place behind the header")
+    return int(offset) - read
 
 
 def _parse(head: bytes) -> np.void:
@@ -93,6 +99,8 @@ def _layout(header: np.void) -> tuple[tuple[int, int, int], np.dtype[np.generic]
         raise VolumeError(VolumeReason.PIXEL_FORMAT, "dim: three dimensions are expected")
     if not all(0 < size <= 1 << 15 for size in dim[1:4]):
         raise VolumeError(VolumeReason.PIXEL_FORMAT, "dim: sizes outside 1 to 32768")
+    if header["intent"] not in _PLAIN_INTENTS:
+        raise VolumeError(VolumeReason.DERIVED, "intent_code: labels, vectors or statistics")
     code = int(header["datatype"])
     if code not in _TYPES:
         raise VolumeError(
@@ -115,6 +123,8 @@ def _scaled(values: np.ndarray, slope: float, intercept: float) -> np.ndarray:
         )
     if not (math.isfinite(slope) and math.isfinite(intercept)):
         raise VolumeError(VolumeReason.HU_UNKNOWN, "scl_slope or scl_inter is no finite number")
+    if slope < 0:
+        raise VolumeError(VolumeReason.HU_UNKNOWN, "scl_slope is negative: it would turn HU over")
     if (slope, intercept) == (1.0, 0.0):
         return values
     return values * np.float64(slope) + intercept
@@ -125,7 +135,8 @@ def _affine(header: np.void, shape: tuple[int, int, int]) -> tuple[Affine, tuple
     unit = int(header["xyzt_units"]) & 7
     if unit not in _UNIT_MM:
         raise VolumeError(VolumeReason.SPACING, "xyzt_units names no unit of length")
-    sform = _sform(header) if header["sform_code"] > 0 else None
+    stated = header["sform_code"] > 0 and header["srow"].any()  # all 0 is no matrix
+    sform = _sform(header) if stated else None
     qform = _qform(header) if header["qform_code"] > 0 else None
     if sform is None and qform is None:
         raise VolumeError(
@@ -135,7 +146,8 @@ def _affine(header: np.void, shape: tuple[int, int, int]) -> tuple[Affine, tuple
         corners = np.array(
             [[i, j, k, 1] for i in (0, shape[2]) for j in (0, shape[1]) for k in (0, shape[0])]
         )
-        apart = np.linalg.norm(corners @ (sform - qform).T, axis=1).max() * _UNIT_MM[unit]
+        with np.errstate(invalid="ignore", over="ignore"):  # no numbers are not near either
+            apart = np.linalg.norm(corners @ (sform - qform).T, axis=1).max() * _UNIT_MM[unit]
         if not apart <= _CORNER_MM:
             raise VolumeError(
                 VolumeReason.ORIENTATION, "qform and sform place a corner more than 1 mm apart"

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from model.volumes.content import open_stream, read_exactly, sibling
-from model.volumes.textheader import numbers, sizes
+from model.volumes.textheader import numbers, set_once, sizes
 from model.volumes.volume import Affine, VolumeError, VolumeReason
 from model.volumes.voxels import Voxels
 
@@ -24,6 +24,7 @@ _TYPES = {
     "uint": "u4", "unsigned int": "u4", "uint32": "u4", "uint32_t": "u4",
     "longlong": "i8", "int64": "i8", "int64_t": "i8", "float": "f4", "double": "f8",
 }  # fmt: skip
+_MILLIMETRES = {"mm", "millimeter", "millimeters", "millimetre", "millimetres"}
 _TO_LPS = {
     "left-posterior-superior": (1, 1, 1),
     "lps": (1, 1, 1),
@@ -63,17 +64,26 @@ def _fields(head: bytes) -> tuple[dict[str, str], int]:
         raise VolumeError(VolumeReason.UNREADABLE, "not an NRRD file")
     end = re.search(rb"\r?\n\r?\n", head)
     lines = head[: end.start() if end else None].decode("latin-1").splitlines()[1:]
-    fields = {}
+    fields: dict[str, str] = {}
     for line in lines:
         if line.startswith("#") or ":=" in line:
             continue
         name, _, value = line.partition(":")
-        fields[name.strip().lower()] = value.strip()
+        set_once(fields, name.strip().lower(), value.strip())
     return fields, end.end() if end else len(head)
 
 
 def _layout(fields: dict[str, str]) -> tuple[tuple[int, int, int], np.dtype[np.generic]]:
     i, j, k = sizes(fields.get("sizes", ""), "sizes")
+    kinds = set(fields.get("kinds", "domain").lower().split())
+    if fields.get("dimension", "3") != "3" or not kinds <= {"domain", "space", "???", "none"}:
+        raise VolumeError(
+            VolumeReason.PIXEL_FORMAT, "kinds: three dimensions of space are expected"
+        )
+    if any(name in fields for name in ("old min", "oldmin", "old max", "oldmax")):
+        raise VolumeError(VolumeReason.HU_UNKNOWN, "old min and old max: the values are quantised")
+    if _words(fields, "sample units") - {"hu", "hounsfield", "hounsfield units"}:
+        raise VolumeError(VolumeReason.NOT_HU, "sample units: HU are expected")
     name = fields.get("type", "").lower()
     if name not in _TYPES:
         raise VolumeError(VolumeReason.PIXEL_FORMAT, "type: a real number is expected")
@@ -84,13 +94,19 @@ def _layout(fields: dict[str, str]) -> tuple[tuple[int, int, int], np.dtype[np.g
     return (k, j, i), dtype
 
 
+def _words(fields: dict[str, str], name: str) -> set[str]:
+    """A field's values, in quotes as they should be or not."""
+    text = fields.get(name, "").lower()
+    return {word.strip() for word in re.findall(r'"([^"]*)"', text) or text.split()} - {""}
+
+
 def _affine(fields: dict[str, str]) -> Affine:
     signs = _TO_LPS.get(fields.get("space", "").lower())
     if signs is None or "space directions" not in fields or "space origin" not in fields:
         raise VolumeError(
             VolumeReason.ORIENTATION, "space, space directions or space origin is not stated"
         )
-    if set(re.findall(r'"([^"]*)"', fields.get("space units", ""))) - {"mm", ""}:
+    if (_words(fields, "space units") | _words(fields, "units")) - _MILLIMETRES:
         raise VolumeError(VolumeReason.SPACING, "space units: millimetres are expected")
     vectors = re.findall(r"\(([^)]*)\)", fields["space directions"])
     if len(vectors) != 3:

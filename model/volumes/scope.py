@@ -13,6 +13,7 @@ class LeftOut(Enum):
     LOCALIZER = "localizer"
     PAGE = "dose page or screen capture"
     REFORMAT = "reformat beside its original"
+    DERIVED = "projection, map or colour image beside its original"
 
 
 _SECONDARY_CAPTURES = "1.2.840.10008.5.1.4.1.1.7"
@@ -20,15 +21,27 @@ _LOCALIZER_WORDS = {"LOCALIZER", "LOCALISER", "SCOUT", "TOPOGRAM", "TOPO", "TOP"
 _PAGE_WORDS = {"DOSE", "DOSEINFO", "DOSE_INFO", "PROT", "REPORT", "SCREENSAVE", "SCREEN"}
 _PROJECTION_WORDS = {
     "MIP", "MINIP", "MIN_IP", "MAX_IP", "MNIP", "PROJECTION", "AIP", "AVGIP",
-    "VRT", "VR", "SSD", "3D", "SURFACE", "SHADED",
+    "VRT", "CVRT", "VR", "SSD", "3D", "SURFACE", "SHADED", "CINEMATIC", "RENDERING",
+    "MAXIMUM", "MINIMUM", "MEAN", "VOLUME_RENDER", "SURFACE_RENDER",
 }  # fmt: skip
 _MAP_WORDS = {
     "PERFUSION", "RCBF", "CBF", "CBV", "RCBV", "MTT", "TTP", "TMAX", "PBV", "BOLUS",
     "IODINE", "VNC", "VUE", "WATER", "FAT", "CALCIUM", "URIC", "MONO", "MONOENERGETIC",
     "MONOCHROMATIC", "VMI", "MONO_E", "EFF_Z", "Z_EFF", "ZEFF", "RHO", "MATERIAL", "GSI",
     "ENERGY_PROP_WT", "SUBTRACTION", "PARAMETRIC", "FUSION", "LUNG_VESSELS", "OVERLAY",
+    "MONOPLUS", "EFF_ATOMIC_NUM", "ELECTRON_DENSITY", "SEGMENTED", "SEGMENTATION", "MASKED",
+    "ADDITION", "DIVISION", "MULTIPLICATION", "STD_DEVIATION", "T_TEST", "Z_SCORE",
 }  # fmt: skip
-_REFORMAT_WORDS = {"MPR", "REFORMATTED", "REFORMAT", "CPR", "CURVED", "RESAMPLED"}
+_MAP_PATTERN = re.compile(r"MAT_[A-Z_]+|(?:VMI|MONO_?E?)_?\d+(?:_?KEV)?")
+"""Multi-energy images (PS3.3 C.8.15.2.1.1) and single energies in one word."""
+_SAID_OF_DERIVED = _PROJECTION_WORDS | _MAP_WORDS | {"SEGMENTED", "INTENSITY", "MONOE", "KEV"}
+_SAID_OF_DERIVED |= {"113074", "113075", "113076", "113077", "113078", "113079"}
+"""Words of a description, and codes of DICOM's: rendering, segmenting, editing, projecting."""
+_SAID_TOGETHER = re.compile(r"BONES? ?(?:REMOV|SUBTR|FREE)|\d+ ?KEV")
+_HARMLESS_WORDS = {"3D", "MEAN", "FAT", "WATER", "BOLUS", "OVERLAY", "CALCIUM", "VR", "VUE"}
+"""Words of ImageType that mean other things in a sentence."""
+_GREY = {"", "MONOCHROME1", "MONOCHROME2"}
+_REFORMAT_WORDS = {"MPR", "CURVED_MPR", "REFORMATTED", "REFORMAT", "CPR", "CURVED", "RESAMPLED"}
 
 
 def words_of(image_type: tuple[str, ...]) -> set[str]:
@@ -52,11 +65,24 @@ def scope_of(plane: Slice) -> LeftOut | VolumeReason | None:
         return LeftOut.PAGE
     if header.sop_class not in ("", *CT_CLASSES) or not (header.modality or header.sop_class):
         return VolumeReason.MODALITY
-    if words & (_PROJECTION_WORDS | _MAP_WORDS) or header.pixels.samples != 1:
+    if words & (_PROJECTION_WORDS | _MAP_WORDS) or any(map(_MAP_PATTERN.fullmatch, words)):
+        return VolumeReason.DERIVED
+    if "ORIGINAL" not in words and _is_said_derived(header.derivation):
+        return VolumeReason.DERIVED
+    if header.pixels.samples != 1 or header.photometric not in _GREY:
         return VolumeReason.DERIVED
     if plane.rescale_type not in ("", "HU"):
         return VolumeReason.NOT_HU
     return None
+
+
+def _is_said_derived(description: str) -> bool:
+    """Whether the description of an image that does not call itself original names a derivation."""
+    words = set(re.split(r"[^A-Z0-9]+", description))
+    return bool(
+        words & (_SAID_OF_DERIVED - _HARMLESS_WORDS)
+        or _SAID_TOGETHER.search(re.sub(r"[^A-Z0-9]+", " ", description))
+    )
 
 
 def is_reformat(plane: Slice) -> bool:

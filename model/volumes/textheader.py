@@ -7,6 +7,12 @@ import numpy as np
 from model.volumes.volume import VolumeError, VolumeReason
 
 
+def set_once(fields: dict[str, str], name: str, value: str) -> None:
+    """Note a field; raises VolumeError UNREADABLE where it was stated before, and differently."""
+    if fields.setdefault(name, value) != value:
+        raise VolumeError(VolumeReason.UNREADABLE, "the header states one field twice, differently")
+
+
 def numbers(text: str, count: int, what: str) -> np.ndarray:
     """Exactly `count` finite numbers; raises VolumeError UNREADABLE naming the field."""
     try:

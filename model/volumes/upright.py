@@ -1,7 +1,7 @@
 """Which way a chest lies by its content alone, whatever the header says.
 
-Three signed scores, above 0 for a chest that is stored as it should be: head up, spine behind,
-heart to the patient's left. They are sums of two votes each, since disease can turn a single one.
+Four signed scores, above 0 for a chest that is stored as it should be: head up, spine behind,
+heart to the patient's left, wider than deep. Each has two votes, since disease can turn one.
 """
 
 import math
@@ -28,10 +28,12 @@ class Upright:
     head_up: float
     spine_behind: float
     heart_left: float
+    wide: float
+    """Below 0 only where body and lungs are both deeper than wide: a quarter turn."""
 
 
 def judge(anatomy: Anatomy) -> Upright:
-    """Score the three axes; needs lungs."""
+    """Score the axes; needs lungs."""
     body = anatomy.body_zyx
     lungs = anatomy.lungs_zyx
     low, high = extent(lungs, 0)
@@ -41,7 +43,15 @@ def judge(anatomy: Anatomy) -> Upright:
         head_up=_tissue_sinks(body, lungs, low, high) + _airway_above(anatomy, low, high, middle),
         spine_behind=_bone_behind(anatomy, low, high, middle) + _recess_behind(lungs, low, high),
         heart_left=_heart_left(anatomy, low, high, middle) + _right_lung_larger(lungs, middle),
+        wide=max(_wide(body[low : high + 1], anatomy), _wide(lungs, anatomy)),
     )
+
+
+def _wide(mask: Mask, anatomy: Anatomy) -> float:
+    """The logarithm of how much wider than deep a mask is, by its spread in mm."""
+    _, dy, dx = spacing_of(anatomy.affine_lps)
+    _, rows, columns = np.nonzero(mask)
+    return math.log(max(columns.std() * dx, 1.0) / max(rows.std() * dy, 1.0))
 
 
 def extent(mask: Mask, axis: int) -> tuple[int, int]:

@@ -46,6 +46,7 @@ class VolumeReason(StrEnum):
     TILT = "TILT"  # slices shear beyond what can be corrected
     SHIFT = "SHIFT"  # a slice lies off the straight stack
     DUPLICATE_POSITION = "DUPLICATE_POSITION"  # different images at one position
+    FOREIGN_SLICE = "FOREIGN_SLICE"  # slices that do not belong between their neighbours
     IDENTITY = "IDENTITY"  # more than one patient or study under one series
     FRAME_OF_REFERENCE = "FRAME_OF_REFERENCE"  # more than one coordinate system
 

@@ -19,11 +19,12 @@ if "model.volumes.decoder" in command:
     import openjpeg.utils
     openjpeg.utils.decode = lambda *_, **__: {in_decoder}
 if "pipelines.running.child" in command:
-    import os
+    import os, time
     import model.volumes.decoder, model.volumes.dicom_pixels
     model.volumes.decoder.decoder.max_seconds = 4
     {in_worker}
 """
+HANG = "model.volumes.dicom_pixels.packed_frame = lambda *_: time.sleep(600)"
 CRASH = "model.volumes.dicom_pixels.packed_frame = lambda *_: os.abort()"
 
 
@@ -34,8 +35,15 @@ CRASH = "model.volumes.dicom_pixels.packed_frame = lambda *_: os.abort()"
         ("time.sleep(60)", "", 1, "DECODER_DIED"),
         ("None", CRASH, 1, "CRASH"),
         ("None", CRASH, 2, "CRASH"),
+        ("None", HANG, 1, "TIMEOUT"),
     ],
-    ids=["decoder crashes", "decoder hangs", "process crashes", "one of two processes crashes"],
+    ids=[
+        "decoder crashes",
+        "decoder hangs",
+        "process crashes",
+        "one of two processes crashes",
+        "process hangs",
+    ],
 )
 def test_what_ends_or_stops_a_process_costs_its_series_alone(
     in_decoder: str,
@@ -54,6 +62,8 @@ def test_what_ends_or_stops_a_process_costs_its_series_alone(
     code = SITE.format(in_decoder=in_decoder, in_worker=in_worker)
     (tmp_path / "site" / "sitecustomize.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    if reason == "TIMEOUT":
+        monkeypatch.setattr("pipelines.prepare._SERIES_SECONDS", 6.0)
     out = tmp_path / "store"
     summary = prepare(tmp_path / "scans", out=out, workers=workers, quiet=True)
     assert (summary.volumes, summary.rejected) == (1, 1)

@@ -10,13 +10,16 @@ from hypothesis import strategies as st
 
 from model.volumes import VolumeError, VolumeReason, read_volume
 from tests.model.volumes import random_series
+from tests.model.volumes.dicom_exports import EXPORT_FAULTS
 from tests.model.volumes.dicom_faults import FAULTS
 from tests.model.volumes.dicom_phantom import Plan, make_series, save
 
+ALL_FAULTS = FAULTS | EXPORT_FAULTS
 
-@pytest.mark.parametrize("name", FAULTS)
+
+@pytest.mark.parametrize("name", ALL_FAULTS)
 def test_a_fault_is_refused_with_its_reason(name: str, tmp_path: Path) -> None:
-    change, reason = FAULTS[name]
+    change, reason = ALL_FAULTS[name]
     series = make_series(Plan())
     series = change(series) or series
     folder = save(series, tmp_path / "series")

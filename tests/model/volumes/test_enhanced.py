@@ -1,5 +1,6 @@
 """Enhanced multi-frame CT: frames in any order, with their own rescale, and one that is missing."""
 
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,27 @@ def test_a_missing_frame_is_a_gap(tmp_path: Path) -> None:
     with pytest.raises(VolumeError) as caught:
         read_volume(save([ds], tmp_path))
     assert caught.value.reason is VolumeReason.GAP
+
+
+@pytest.mark.parametrize("higher_mm", [0.0, 1.25])
+def test_two_stacks_of_one_object_are_told_apart(higher_mm: float, tmp_path: Path) -> None:
+    series = make_series(PLAN)
+    other = deepcopy(series)
+    for ds in other:
+        ds.SOPInstanceUID = generate_uid()
+        ds.ImagePositionPatient[2] += higher_mm
+        set_hu(ds, plane_hu(ds) + 60)
+    one, two = enhanced(series), enhanced(other)
+    for stack, ds in (("1", one), ("2", two)):
+        for group in ds.PerFrameFunctionalGroupsSequence:
+            group.FrameContentSequence[0].StackID = stack
+    one.PerFrameFunctionalGroupsSequence = [
+        *one.PerFrameFunctionalGroupsSequence, *two.PerFrameFunctionalGroupsSequence
+    ]  # fmt: skip
+    one.PixelData, one.NumberOfFrames = one.PixelData + two.PixelData, 20
+    volume = read_volume(save([one], tmp_path))
+    assert volume.hu_zyx.shape[0] == 10
+    assert "the series holds 2 reconstructions or phases" in volume.warnings
 
 
 def test_fewer_frames_than_promised_is_truncated(tmp_path: Path) -> None:

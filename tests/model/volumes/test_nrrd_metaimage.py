@@ -62,7 +62,7 @@ def test_a_metaimage_that_contradicts_itself_is_refused(tmp_path: Path) -> None:
     [
         (b"TransformMatrix = 1 ", b"TransformMatrix = 2 ", R.ORIENTATION),
         (b"ElementSpacing = ", b"ElementSpacing = -", R.SPACING),
-        (b"ElementSpacing = ", b"ElementSpacing = 0 1 1\nModality = ", R.SPACING),
+        (b"ElementSpacing = ", b"ElementSpacing = 0 1 1\nComment = ", R.SPACING),
     ],
 )
 def test_a_metaimage_whose_axes_readers_read_apart_is_refused(

@@ -4,6 +4,7 @@ from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
+import openjpeg
 import pytest
 import SimpleITK as sitk  # noqa: N813 (the field's usual name)
 from openjpeg.utils import encode_array
@@ -240,10 +241,48 @@ def test_a_qform_that_is_no_rotation_or_has_no_size_is_refused(tmp_path: Path) -
         assert refused(nifti(tmp_path, 80, np.array(sizes, "<f4"))) is R.SPACING
 
 
+def test_what_a_nifti_header_says_of_itself_is_believed(tmp_path: Path) -> None:
+    label, slope = np.array([1002], "<i2"), np.array([-1, 0], "<f4")
+    assert refused(nifti(tmp_path, 68, label)) is R.DERIVED
+    assert refused(nifti(tmp_path, 112, slope)) is R.HU_UNKNOWN
+    for offset in (352.5, np.nan, 1e30, -352):
+        assert refused(nifti(tmp_path, 108, np.array([offset], "<f4"))) is R.UNREADABLE
+
+
+@pytest.mark.parametrize("value", [-3000, -1024])
+def test_nothing_but_padding_is_no_volume(value: int, tmp_path: Path) -> None:
+    image = sitk.GetImageFromArray(np.full((7, 9, 11), value, np.int16))
+    sitk.WriteImage(image, str(tmp_path / "x.mha"))
+    assert refused(tmp_path / "x.mha") is R.NOT_HU
+
+
+def test_an_image_of_8_bits_among_16_is_refused(tmp_path: Path) -> None:
+    series = make_series(Plan())
+    set_stored(series[7], stored_of(series[7]) // 16)
+    for number, ds in enumerate(series):
+        kind = np.uint8 if number == 7 else np.uint16
+        ds.PixelData = encapsulate([openjpeg.encode(stored_of(ds).astype(kind), codec_format=0)])
+        ds["PixelData"].VR, ds["PixelData"].is_undefined_length = "OB", True
+        ds.file_meta.TransferSyntaxUID = JPEG2000Lossless
+    save(series, tmp_path)
+    assert refused(tmp_path) is R.PIXEL_FORMAT
+
+
 @pytest.mark.parametrize(
     ("suffix", "old", "new", "reason"),
     [
         ("nrrd", b"kinds:", b'space units: "cm" "cm" "cm"\nkinds:', R.SPACING),
+        ("nrrd", b"kinds:", b"space units: cm cm cm\nkinds:", R.SPACING),
+        ("nrrd", b"kinds:", b'units: "cm" "cm" "cm"\nkinds:', R.SPACING),
+        ("nrrd", b"kinds:", b"old min: -1024\nold max: 3071\nkinds:", R.HU_UNKNOWN),
+        ("nrrd", b"kinds:", b'sample units: "mg/ml"\nkinds:', R.NOT_HU),
+        ("nrrd", b"kinds: domain", b"kinds: vector", R.PIXEL_FORMAT),
+        ("nrrd", b"dimension: 3", b"dimension: 2", R.PIXEL_FORMAT),
+        ("nrrd", b"kinds:", b"space origin: (1,2,3)\nkinds:", R.UNREADABLE),
+        ("mha", b"ElementType", b"Offset = 1 2 3\nElementType", R.UNREADABLE),
+        ("mha", b"ElementType", b"ElementByteOrderMSB = True\nElementType", R.UNREADABLE),
+        ("mha", b"ElementType", b"Modality = MET_MOD_MR\nElementType", R.MODALITY),
+        ("mha", b"ObjectType = Image", b"ObjectType = Tube", R.UNREADABLE),
         ("mha", b"ElementType", b"DistanceUnits = um\nElementType", R.SPACING),
         ("mha", b"ElementType", b"ElementToIntensityFunctionOffset = -1024\nElementType",
          R.HU_UNKNOWN),
