@@ -291,4 +291,4 @@ def percent(probability: float) -> str:
 if __name__ == "__main__":  # the published schema: docs/report.schema.json
     import json
 
-    print(json.dumps(ScanReport.model_json_schema(), indent=2, ensure_ascii=False))  # noqa: T201
+    print(json.dumps(ScanReport.model_json_schema(), indent=2, ensure_ascii=False))  # noqa: T201 - it is the output

@@ -150,12 +150,12 @@ def spread(finding: Finding) -> str:
 def slices(focus: Focus) -> str:
     """The source slices that a focus spans."""
     first, last = focus.slices
-    return f"slice {first}" if first == last else f"slices {first}–{last}"  # noqa: RUF001
+    return f"slice {first}" if first == last else f"slices {first}–{last}"  # noqa: RUF001 - typeset
 
 
 def size(focus: Focus) -> str:
     """The edges of a focus's box, left-right by front-back by foot-head."""
-    return " × ".join(  # noqa: RUF001
+    return " × ".join(  # noqa: RUF001 - typeset
         f"{mm:.0f}" for mm in focus.box_lps.size_xyz_mm
     )
 

@@ -64,8 +64,8 @@ def _fetcher(pictures: dict[str, bytes]) -> Any:
     """Hands out the report's own pictures by name, and denies every other address."""
     from weasyprint.urls import URLFetcher, URLFetcherResponse
 
-    class Denying(URLFetcher):  # type: ignore[misc]
-        def fetch(self, url: str, headers: Any = None) -> URLFetcherResponse:  # noqa: ARG002
+    class Denying(URLFetcher):  # type: ignore[misc]  # untyped base
+        def fetch(self, url: str, headers: Any = None) -> URLFetcherResponse:  # noqa: ARG002 - as the base has it
             if url not in pictures:
                 raise ValueError("a report fetches nothing")
             return URLFetcherResponse(url, pictures[url], {"Content-Type": "image/jpeg"})

@@ -242,4 +242,4 @@ def _counted(point: OperatingPoint | None) -> Counted | None:
 if __name__ == "__main__":  # the published schema: docs/worklist.schema.json
     import json
 
-    print(json.dumps(Worklist.model_json_schema(), indent=2, ensure_ascii=False))  # noqa: T201
+    print(json.dumps(Worklist.model_json_schema(), indent=2, ensure_ascii=False))  # noqa: T201 - it is the output

@@ -133,8 +133,11 @@ def hostile(
         fetcher.fetch = lambda url, headers=None: asked.append(url)
         return fetcher
 
-    handler = logging.Handler()
-    handler.emit = logged.append  # type: ignore[method-assign]
+    class Keeping(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            logged.append(record)
+
+    handler = Keeping()
     short = [text for text in hostile_strings if len(text) < 1000]
     # All of them where the text stands, some at every other place: laying out takes its time.
     some = spoiled(report, "\n".join(short[::12]))

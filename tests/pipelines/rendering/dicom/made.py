@@ -1,5 +1,6 @@
 """A made CT series on disk, if need be with an identity in every corner, and a made reading."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ from model.calibration import Calibration, CalibrationState
 from model.volumes import Assessment, Volume, read_volume
 from model.volumes.anatomy import find_anatomy
 from pipelines.rendering import assemble
+from pipelines.rendering.content import Decision, Finding
 from pipelines.rendering.reading import Reading
 
 LABELS = tuple(
@@ -171,3 +173,16 @@ def read_made(scan: Path, folder: Path, *, identified: bool = True, maps: bool =
         identified=identified,
     )
     return Reading(content, volume, prediction)
+
+
+def items(dataset: Dataset) -> Iterator[Dataset]:
+    """A data set and everything in its sequences."""
+    yield dataset
+    for element in dataset:
+        if element.VR == "SQ":
+            for item in element.value:
+                yield from items(item)
+
+
+def findings(reading: Reading, *decisions: Decision) -> list[Finding]:
+    return [f for f in reading.content.findings if f.decision in decisions]
