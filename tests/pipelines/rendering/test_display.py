@@ -1,7 +1,11 @@
 """What a reader is shown has a name, a group and a meaning for everything that can occur."""
 
-from model.volumes import AssessReason
+from model.volumes import AssessReason, Volume, assess
 from pipelines.rendering.display import Window, load_display
+
+
+def test_every_measurement_of_a_scan_has_a_name(volume: Volume) -> None:
+    assert assess(volume).measurements.keys() <= load_display().measurements.keys()
 
 
 def test_every_code_of_an_assessment_has_a_meaning() -> None:
