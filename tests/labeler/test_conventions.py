@@ -60,6 +60,35 @@ def test_thyroid_nodule_is_no_lung_nodule() -> None:
     assert labels["Lung nodule"] is None
 
 
+@pytest.mark.parametrize(
+    ("text", "convention", "label", "value"),
+    [
+        ("A mass of 45 mm is observed.", "clinical", "mass", 1),  # no place is named: the chest
+        ("A chest wall mass.", "clinical", "mass", 1),
+        ("A left renal mass.", "clinical", "mass", None),
+        ("Calcified plaque of the abdominal aorta.", "clinical", "arterial_calcification", 1),
+        (
+            "Calcified plaque of the abdominal aorta.",
+            "ct_rate",
+            "Arterial wall calcification",
+            None,
+        ),
+        ("Bilateral breast implants.", "clinical", "medical_device", 1),
+        ("Bilateral breast implants.", "ct_rate", "Medical material", None),
+        ("Crazy paving in both lungs.", "rad_chestct", "septal_thickening", 1),
+        ("Crazy paving in both lungs.", "ct_rate", "Interlobular septal thickening", None),
+        ("Pulmonary fibrosis.", "rad_chestct", "interstitial_lung_disease", 1),
+        ("Fibrotic bands in the lingula.", "rad_chestct", "interstitial_lung_disease", None),
+        ("No enlarged lymph nodes.", "ct_rate", "Lymphadenopathy", 0),
+        ("No focal opacity.", "rad_chestct", "opacity", 0),
+    ],
+)
+def test_a_convention_says_what_counts(
+    text: str, convention: str, label: str, value: int | None
+) -> None:
+    assert load_labeler(convention).label(text).labels[label] == value
+
+
 def test_locations() -> None:
     labeler = load_labeler("rad_chestct")
     report = labeler.label(
