@@ -29,6 +29,7 @@ from tests.model.volumes.dicom_faults import FAULTS
 from tests.model.volumes.dicom_phantom import Plan, make_series, save
 from tests.model.volumes.dicom_variants import VALID, assert_exact
 from tests.model.volumes.phantom import affine_of, position_coded
+from tests.model.volumes.plain_files import placed
 
 
 def fault_matrix(setting: Setting) -> Tally:
@@ -80,7 +81,7 @@ def gzip_damage(setting: Setting) -> Tally:
     tally = Tally()
     with fresh(setting) as folder:
         path = folder / "x.nii.gz"
-        image = sitk.GetImageFromArray(position_coded((16, 40, 48), affine_of()))
+        image = placed(position_coded((16, 40, 48), affine_of()))
         sitk.WriteImage(image, str(path))
         whole, right = path.read_bytes(), read_volume(path)
         dice = random.Random(setting.seed)

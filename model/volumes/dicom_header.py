@@ -83,6 +83,8 @@ class Slice:
     thickness: float | None
     stated_step: float | None
     """SpacingBetweenSlices."""
+    field_mm: float | None
+    """ReconstructionDiameter."""
     slope: float | None
     intercept: float | None
     rescale_type: str

@@ -257,6 +257,7 @@ def _slice(header: FileHeader, frame: int, places: list[Elements]) -> Slice:
         pixel_spacing=numbers(0x00280030, 2),
         thickness=single(0x00180050),
         stated_step=single(0x00180088),
+        field_mm=single(0x00181100),
         slope=single(0x00281053),
         intercept=single(0x00281052),
         rescale_type=text(0x00281054).upper(),

@@ -29,6 +29,7 @@ from model.volumes.volume import (
 MAX_VOXELS = 1 << 31
 _LEAST_SPAN_HU = 1000
 _MAX_OVERLAP = 4.0
+_MAX_FIELD_ERROR = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,6 +170,14 @@ def _doubts(plane: Slice, step_mm: float) -> tuple[str, ...]:
         doubts += ("SpacingBetweenSlices (0018,0088) is not the step of the positions",)
     if thickness and thickness > _MAX_OVERLAP * step_mm:
         doubts += (f"slices are {thickness / step_mm:.0f} times as thick as their step",)
+    widest_mm = max(
+        plane.file.pixels.rows * (plane.pixel_spacing or (0.0, 0.0))[0],
+        plane.file.pixels.columns * (plane.pixel_spacing or (0.0, 0.0))[1],
+    )
+    if plane.field_mm and abs(widest_mm / plane.field_mm - 1) > _MAX_FIELD_ERROR:
+        doubts += (
+            "PixelSpacing does not make ReconstructionDiameter (0018,1100): resized, or cut?",
+        )
     return doubts
 
 

@@ -94,6 +94,11 @@ def _check_affine(voxels: Voxels) -> None:
     axes = voxels.affine_lps[:3, :3]
     if not np.isfinite(voxels.affine_lps).all() or np.abs(voxels.affine_lps).max() > 1e5:
         raise VolumeError(VolumeReason.ORIENTATION, "the affine holds no usable numbers")
+    if np.array_equal(np.abs(voxels.affine_lps), np.eye(4)):
+        raise VolumeError(
+            VolumeReason.ORIENTATION,
+            "voxels of 1 mm at the origin of the axes: a default, no geometry; use the corrected files",
+        )
     spacing = spacing_of(voxels.affine_lps)
     if not plausible(spacing):
         raise VolumeError(

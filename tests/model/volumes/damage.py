@@ -11,7 +11,7 @@ from model.volumes import Volume, VolumeError, read_volume
 from tests.model.volumes.dicom_phantom import make_series, misplaced, save
 from tests.model.volumes.encoded import deflated, jpeg_2000, jpeg_ls, one, run_lengths
 from tests.model.volumes.phantom import affine_of, position_coded
-from tests.model.volumes.plain_files import npz, rad_array, vti
+from tests.model.volumes.plain_files import npz, placed, rad_array, vti
 
 KINDS = (
     "series", "native", "deflated", "RLE", "JPEG 2000", "JPEG-LS",
@@ -49,7 +49,7 @@ def _whole_file(kind: str, folder: Path) -> Path:
     if kind == "vti":
         return vti(folder, mode="binary", encoding="base64", compressed=True)
     path = folder / f"x.{kind}"
-    image = sitk.GetImageFromArray(position_coded((3, 8, 9), affine_of()))
+    image = placed(position_coded((3, 8, 9), affine_of()))
     sitk.WriteImage(image, str(path), useCompression=kind != "nii")
     return path
 

@@ -6,12 +6,21 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import SimpleITK as sitk  # noqa: N813 (the field's usual name)
 
 from tests.model.volumes.phantom import affine_of, position_coded
 
 SHAPE = (7, 9, 11)
 AFFINE = affine_of()
 HU = position_coded(SHAPE, AFFINE)
+
+
+def placed(hu_zyx: np.ndarray) -> sitk.Image:
+    """An image with a spacing and an origin, as a scanner's has."""
+    image = sitk.GetImageFromArray(hu_zyx)
+    image.SetSpacing(AFFINE.diagonal()[:3].tolist())
+    image.SetOrigin(AFFINE[:3, 3].tolist())
+    return image
 
 
 def rad_array(width: int = 250) -> np.ndarray:

@@ -9,6 +9,7 @@ import SimpleITK as sitk  # noqa: N813 (the field's usual name)
 from model.volumes import VolumeError, VolumeReason
 from model.volumes.neighbours import check_neighbours
 from tests.model.volumes.phantom import chest
+from tests.model.volumes.plain_files import placed
 from tests.model.volumes.small_phantom import refused
 
 CHEST = chest()
@@ -49,5 +50,5 @@ def test_a_jump_is_told() -> None:
 def test_volume_files_are_looked_at_too(tmp_path: Path) -> None:
     hu = CHEST.copy()
     hu[30] = hu[30, ::-1]
-    sitk.WriteImage(sitk.GetImageFromArray(hu), str(tmp_path / "x.mha"))
+    sitk.WriteImage(placed(hu), str(tmp_path / "x.mha"))
     assert refused(tmp_path / "x.mha") is VolumeReason.FOREIGN_SLICE

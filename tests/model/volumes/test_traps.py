@@ -24,6 +24,7 @@ from tests.model.volumes.dicom_phantom import (
     stored_of,
 )
 from tests.model.volumes.phantom import affine_of, position_coded
+from tests.model.volumes.plain_files import placed
 
 R = VolumeReason
 
@@ -178,7 +179,7 @@ def test_a_blank_slice_of_a_volume_file_is_refused(tmp_path: Path) -> None:
     hu = position_coded((7, 40, 11), affine_of())
     hu[3, 25:] = -1024
     for rows in (slice(None), slice(None, None, -1)):
-        sitk.WriteImage(sitk.GetImageFromArray(hu[:, rows]), str(tmp_path / "x.mha"))
+        sitk.WriteImage(placed(hu[:, rows]), str(tmp_path / "x.mha"))
         assert refused(tmp_path / "x.mha") is R.TRUNCATED
 
 
@@ -187,7 +188,7 @@ def test_room_air_that_all_slices_end_in_is_no_fault(tmp_path: Path) -> None:
     hu[:, 20:] = -1024
     hu[3, 15:] = -1024  # a shoulder ends earlier here
     hu[2:5, 12:] = np.where(hu[2:5, 12:] > -1024, -900, -1024)
-    sitk.WriteImage(sitk.GetImageFromArray(hu), str(tmp_path / "x.mha"))
+    sitk.WriteImage(placed(hu), str(tmp_path / "x.mha"))
     assert read_volume(tmp_path / "x.mha").hu_zyx.shape == (7, 40, 11)
 
 
@@ -207,6 +208,27 @@ def test_pixel_spacing_in_another_unit_is_refused(spacing: list[float], tmp_path
     assert refused(tmp_path) is R.SPACING
 
 
+@pytest.mark.parametrize(
+    ("attributes", "doubt"),
+    [
+        ({"ReconstructionDiameter": 72}, "ReconstructionDiameter"),
+        ({"SpacingBetweenSlices": 5}, "SpacingBetweenSlices"),
+        ({"SliceThickness": 25}, "10 times as thick"),
+        ({"ReconstructionDiameter": 36, "SpacingBetweenSlices": 2.5, "SliceThickness": 5}, ""),
+        ({"ReconstructionDiameter": "", "SpacingBetweenSlices": -2.5}, ""),
+    ],
+)
+def test_what_does_not_fit_the_positions_is_told(
+    attributes: dict[str, object], doubt: str, tmp_path: Path
+) -> None:
+    series = make_series(Plan())
+    for ds in series:
+        for name, value in attributes.items():
+            setattr(ds, name, value)
+    warnings = read(series, tmp_path).warnings
+    assert [doubt in text for text in warnings] == [True] * bool(doubt)
+
+
 def test_positions_in_another_unit_are_refused(tmp_path: Path) -> None:
     series = make_series(Plan(step_mm=25.0))
     save(series, tmp_path)
@@ -223,7 +245,7 @@ def test_a_negative_slope_is_refused(tmp_path: Path) -> None:
 
 def nifti(folder: Path, offset: int, values: np.ndarray) -> Path:
     """A NIfTI with a qform alone and some header bytes overwritten."""
-    image = sitk.GetImageFromArray(position_coded((7, 9, 11), affine_of()))
+    image = placed(position_coded((7, 9, 11), affine_of()))
     path = folder / "x.nii"
     sitk.WriteImage(image, str(path))
     content = bytearray(path.read_bytes())
@@ -251,9 +273,16 @@ def test_what_a_nifti_header_says_of_itself_is_believed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [-3000, -1024])
 def test_nothing_but_padding_is_no_volume(value: int, tmp_path: Path) -> None:
-    image = sitk.GetImageFromArray(np.full((7, 9, 11), value, np.int16))
+    image = placed(np.full((7, 9, 11), value, np.int16))
     sitk.WriteImage(image, str(tmp_path / "x.mha"))
     assert refused(tmp_path / "x.mha") is R.NOT_HU
+
+
+def test_the_geometry_of_a_program_that_knows_none_is_refused(tmp_path: Path) -> None:
+    image = sitk.GetImageFromArray(position_coded((7, 9, 11), affine_of()))
+    for name in ("x.mha", "x.nrrd", "x.nii.gz", "x.gipl"):
+        sitk.WriteImage(image, str(tmp_path / name))
+        assert refused(tmp_path / name) is R.ORIENTATION
 
 
 def test_an_image_of_8_bits_among_16_is_refused(tmp_path: Path) -> None:
@@ -293,7 +322,7 @@ def test_units_and_scales_that_readers_pass_over_are_refused(
     suffix: str, old: bytes, new: bytes, reason: VolumeReason, tmp_path: Path
 ) -> None:
     path = tmp_path / f"x.{suffix}"
-    sitk.WriteImage(sitk.GetImageFromArray(np.zeros((3, 4, 5), np.int16)), str(path))
+    sitk.WriteImage(placed(np.zeros((3, 4, 5), np.int16)), str(path))
     content = path.read_bytes()
     assert old in content
     path.write_bytes(content.replace(old, new, 1))

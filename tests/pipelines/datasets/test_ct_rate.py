@@ -122,8 +122,14 @@ def test_values_before_rescaling_are_refused_not_rescaled(tmp_path: Path) -> Non
         prepare(tmp_path / "scans", out=tmp_path / "store", dataset="ct_rate", quiet=True)
 
 
-def test_a_header_without_the_corrected_spacing_is_refused(tmp_path: Path) -> None:
+def test_a_header_that_knows_no_geometry_is_refused_without_the_table(tmp_path: Path) -> None:
     write_volume(tmp_path / "scans", "train_1_a_1", spacing=1.0)
+    with pytest.raises(InputError, match="ORIENTATION"):
+        prepare(tmp_path / "scans", out=tmp_path / "store", dataset="ct_rate", quiet=True)
+
+
+def test_a_header_without_the_corrected_spacing_is_refused(tmp_path: Path) -> None:
+    write_volume(tmp_path / "scans", "train_1_a_1", spacing=1.5)
     write_volume(tmp_path / "scans", "train_2_a_1")
     prepare(
         tmp_path / "scans",
