@@ -122,6 +122,16 @@ def finished_table(path: Path, name: str) -> Path:
     return path / name
 
 
+def verbs_table(path: Path, name: str, verb: str) -> Path:
+    """`finished_table` of a verb; raises InputError also for what can be no such table."""
+    table = finished_table(path, name)
+    other = path.is_dir() and any((path / mark).exists() for mark in ("run.json", "store.json"))
+    if table == path and (other or (path.is_file() and path.suffix != ".parquet")):
+        wrong = f"holds no {name}" if other else "is no Parquet table"
+        raise InputError(f"{path}: {wrong}; give the output folder of `chestct {verb}`")
+    return table
+
+
 def read_label_record(folder: Path) -> dict[str, Any]:
     """The `run.json` of an output folder of `chestct label`; InputError for anything else."""
     record = read_json(folder / "run.json") if (folder / "run.json").is_file() else None

@@ -12,6 +12,8 @@ from configs.yaml_file import load_yaml
 RECIPES = Path(__file__).parent / "train"
 """The recipes that come with the package, one YAML file each."""
 
+_ALIKE = 0.75  # "lr" shall not be taken for "blur"
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -169,11 +171,19 @@ def load_train(path: Path, overrides: dict[str, Any] | None = None) -> TrainConf
 
     Raises InputError naming file and line, or the override, that is wrong.
     """
+    if not path.is_file():
+        known = ", ".join(sorted(recipe.stem for recipe in RECIPES.glob("*.yaml")))
+        raise InputError(f"{path}: no such file; in {RECIPES} there are {known} (.yaml)")
     config = load_yaml(path, TrainConfig)
     if not overrides:
         return config
     content = config.model_dump()
     for name, value in overrides.items():
+        if isinstance(fields := content.get(name), dict):
+            raise InputError(
+                f"--override {name}: a section; set its fields one by one, such as "
+                f"{name}.{next(iter(fields))}"
+            )
         section, _, field = name.rpartition(".")
         target = content.get(section) if section else content
         if not isinstance(target, dict) or field not in target:
@@ -188,6 +198,8 @@ def load_train(path: Path, overrides: dict[str, Any] | None = None) -> TrainConf
         first = error.errors()[0]
         place = ".".join(str(step) for step in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "tuple_type":
+            message = "expected a list, such as [0, 1, 2]"
         told = f"{place}: {message}" if place else message
         raise InputError(f"{told} (override of {path})") from None
 
@@ -200,6 +212,6 @@ def _nearest(name: str, content: dict[str, Any]) -> str:
             fields += [f"{section}.{field}" for field in inner]
     ends = {field.rpartition(".")[2]: field for field in fields}
     near = get_close_matches(name, fields, 1) or [
-        ends[end] for end in get_close_matches(name.rpartition(".")[2], ends, 1)
+        ends[end] for end in get_close_matches(name.rpartition(".")[2], ends, 1, _ALIKE)
     ]
     return f"; did you mean {near[0]!r}?" if near else ""

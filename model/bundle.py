@@ -203,6 +203,8 @@ def load(path: Path) -> Bundle:
     Raises InputError, in one line, for a missing file, another format or preprocessing version,
     weights that are not the ones hashed, or labels in another order than the weights were saved in.
     """
+    if path.is_file():
+        raise InputError(f"{path}: a bundle is a folder; give the one that {_JSON} lies in")
     if not (path / _JSON).is_file():
         raise InputError(f"{path}: not a bundle (no {_JSON}); `chestct train` makes one")
     content = _parse(path / _JSON, files.read_json(path / _JSON))

@@ -76,7 +76,7 @@ def read_labels(path: Path) -> pd.DataFrame:
     `path` is the table or the output folder of `chestct label`. Raises InputError when a report
     stands twice or a value is none of 1, 0, -1 and blank.
     """
-    table = files.finished_table(path, "labels.parquet")
+    table = files.verbs_table(path, "labels.parquet", "label")
     frame = files.read_table(table).to_pandas()
     if "report_id" not in frame.columns or len(frame.columns) < 2:
         raise InputError(f"{table}: needs report_id and at least one label column")
@@ -140,18 +140,21 @@ def read_parts(
     `cohort` is the table or the output folder of `chestct cohort`. Raises InputError when a volume
     or a report is missing, or when a patient, a scan, or identical pixels stand in two splits.
     """
-    path = files.finished_table(cohort, "cohort.parquet")
+    path = files.verbs_table(cohort, "cohort.parquet", "cohort")
     frame = files.read_table(path, tables.COHORT.names).to_pandas()
     unknown = sorted(set(frame["split"]) - {split.value for split in Split})
     if unknown:
         raise InputError(f"{path}: split {unknown[0]!r}; expected {', '.join(Split)}")
     if not frame["report_id"].isin(labels.index).all():
         missing = int((~frame["report_id"].isin(labels.index)).sum())
-        raise InputError(f"{path}: {missing} reports have no labels; is this the cohort's table?")
+        raise InputError(f"{path}: {missing} reports have no labels; give its own label table")
     manifest = store.manifest.set_index("volume_id")
     absent = ~frame["volume_id"].isin(manifest.index)
     if absent.any():
-        raise InputError(f"{path}: {int(absent.sum())} volumes are not in the store {store.path}")
+        raise InputError(
+            f"{path}: {int(absent.sum())} volumes are not in the store {store.path}; give the "
+            "store it was made with"
+        )
     if frame["volume_id"].duplicated().any():
         raise InputError(f"{path}: a volume stands in two rows; keep one")
     stored = manifest.loc[frame["volume_id"]]

@@ -115,6 +115,11 @@ def _check_options(
         raise InputError(f"--resamples {resamples}: at least 1")
     if not 0 < sensitivity < 1:
         raise InputError(f"--sensitivity {sensitivity}: a share between 0 and 1")
+    if sensitivity != SENSITIVITY and recalibrate is None:
+        raise InputError(
+            f"--sensitivity {sensitivity}: operating points are fitted with --recalibrate alone; "
+            "add it, or leave this out"
+        )
     if recalibrate is not None and split is Split.VALIDATION:
         raise InputError(
             "--recalibrate fits on the validation split, so --split validation would measure on "

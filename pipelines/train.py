@@ -12,6 +12,7 @@ import yaml
 
 from configs import files
 from configs.contracts import ExitCode, InputError, RecordReason, Split, Stage
+from configs.profile import load_profile
 from configs.training import TrainConfig, load_train
 from model import bundle as bundles
 from model.bundle import Bundle
@@ -168,6 +169,7 @@ def _already_finished(out: Path, recipe: TrainConfig, *, quiet: bool) -> Bundle:
 
 def _check_profile(store: "Store", recipe: TrainConfig, config: Path) -> None:
     if store.profile.name != recipe.profile:
+        load_profile(recipe.profile)
         raise InputError(
             f"{store.path}: prepared for profile {store.profile.name!r}, {config} trains "
             f"{recipe.profile!r}; run `chestct prepare SCANS --out ANOTHER_STORE --profile "

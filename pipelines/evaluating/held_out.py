@@ -13,7 +13,7 @@ from pipelines.training.teaching import digest_of
 
 def read_cohort(path: Path) -> pd.DataFrame:
     """A cohort's table with the columns that evaluation needs."""
-    table = files.finished_table(path, "cohort.parquet")
+    table = files.verbs_table(path, "cohort.parquet", "cohort")
     frame: pd.DataFrame = files.read_table(table, tables.COHORT.names).to_pandas()
     return frame
 

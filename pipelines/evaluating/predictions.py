@@ -51,7 +51,7 @@ def read_case_logits(path: Path) -> pd.DataFrame:
     `path` is predictions.parquet or the output folder of `chestct evaluate`. Raises InputError for
     a volume's label that stands twice, one that is missing, and a logit that is no number.
     """
-    table = files.finished_table(path, PREDICTIONS)
+    table = files.verbs_table(path, PREDICTIONS, "evaluate")
     frame = files.read_table(table, tables.PREDICTIONS.names).to_pandas()
     if frame.empty:
         raise InputError(f"{table}: holds no prediction")

@@ -81,7 +81,10 @@ def measure(request: Request, *, quiet: bool) -> Findings:
     tested = {name: of_split[request.split] for name, of_split in parts.items()}
     part = tested["labels"]
     if not len(part):
-        raise InputError(f"{request.cohort}: the {request.split.value} split is empty")
+        raise InputError(
+            f"{request.cohort}: the {request.split.value} split is empty; --split names another, "
+            "or `chestct cohort` makes one"
+        )
     known = _refuse_seen(request, loaded)
     if request.recalibrate is not None:
         fitting = parts["labels"][Split.VALIDATION]

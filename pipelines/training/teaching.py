@@ -66,7 +66,8 @@ def read_teaching(
         plain = frame.rename(columns=lambda name: name.partition(":")[2])
         soft = read_soft_labels(soft_labels, plain)
     parts = read_parts(cohort, frame, store, soft)
-    teaching = _learnable(tuple(frame.columns), parts)
+    _check_splits(cohort, parts)
+    teaching = _learnable(tables[0], tuple(frame.columns), parts)
     named = {"labels": list(tables), "cohort": [cohort]}
     named |= {"soft labels": [soft_labels]} if soft_labels else {}
     hashes = {name: digest_of(paths) for name, paths in named.items()}
@@ -95,7 +96,16 @@ def _read_qualified(path: Path, stated: str | None) -> pd.DataFrame:
     return marked.rename(columns=lambda label: f"{name}:{label}")
 
 
-def _learnable(names: tuple[str, ...], parts: dict[Split, Part]) -> Teaching:
+def _check_splits(cohort: Path, parts: dict[Split, Part]) -> None:
+    for split in (Split.TRAIN, Split.VALIDATION):
+        if not len(parts[split]):
+            raise InputError(
+                f"{cohort}: the {split.value} split is empty; run `chestct cohort` again with "
+                "other --validation and --test"
+            )
+
+
+def _learnable(path: Path, names: tuple[str, ...], parts: dict[Split, Part]) -> Teaching:
     """The labels that the train split shows in both values, or that soft labels teach."""
     part = parts[Split.TRAIN]
     values_nl = known_values(part.values_nl)
@@ -104,7 +114,10 @@ def _learnable(names: tuple[str, ...], parts: dict[Split, Part]) -> Teaching:
         both |= (part.soft.probability_nl > 0.5).any(axis=0)
     kept = [number for number, keep in enumerate(both) if keep]
     if len(part) and not kept:
-        raise InputError("no label has positives and negatives in the train split")
+        raise InputError(
+            f"{path}: no label has positives and negatives in the train split; are these the "
+            "labels of its reports? (`chestct label` prints how often each is present)"
+        )
     return Teaching(
         tuple(names[number] for number in kept),
         {split: part.labels(kept) for split, part in parts.items()},

@@ -17,6 +17,8 @@ def test_overrides_replace_and_mistakes_are_named():
         load_train(RECIPES / "demo.yaml", {"epoch": 2})
     with pytest.raises(InputError, match=r"epochs: .*greater"):
         load_train(RECIPES / "demo.yaml", {"epochs": 0})
+    with pytest.raises(InputError, match=r"seeds: expected a list, such as \[0, 1, 2\]"):
+        load_train(RECIPES / "demo.yaml", {"seeds": 3})
     with pytest.raises(ValidationError):
         Augmentation(flip_up_down=0.5)  # type: ignore[call-arg]
 

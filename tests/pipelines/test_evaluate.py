@@ -212,6 +212,7 @@ def test_what_cannot_be_measured_is_refused(archive, tmp_path):
     [
         ({"resamples": 0}, "--resamples 0"),
         ({"sensitivity": 1.0}, "--sensitivity 1.0"),
+        ({"sensitivity": 0.9}, "--sensitivity 0.9: operating points are fitted with --recalibrate"),
         ({"split": Split.VALIDATION, "recalibrate": "x"}, "--split validation would measure"),
         ({"split": Split.VALIDATION, "protocol": Protocol.RAD_PUBLIC}, "--protocol rad_public"),
     ],
@@ -219,6 +220,13 @@ def test_what_cannot_be_measured_is_refused(archive, tmp_path):
 def test_contradicting_options_are_refused(archive, tmp_path, options, message):
     with pytest.raises(InputError, match=message):
         evaluate_on(archive, tmp_path, **options)
+
+
+def test_what_is_given_for_another_thing_is_refused(archive, tmp_path):
+    with pytest.raises(InputError, match=r"holds no predictions\.parquet; .*`chestct evaluate`"):
+        evaluate_on(archive, tmp_path, against=archive / "labels")
+    with pytest.raises(InputError, match="a bundle is a folder; give the one"):
+        bundles.load(archive / "bundle" / "bundle.json")
 
 
 def test_a_bundle_that_was_tampered_with_is_refused(archive, tmp_path):

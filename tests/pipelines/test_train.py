@@ -17,7 +17,7 @@ from configs.training import RECIPES
 from model import bundle as bundles
 from model.training import Epoch
 from pipelines.train import train
-from tests.model.archive import NAMES, make_archive, write_labels
+from tests.model.archive import NAMES, make_archive, write_cohort, write_labels
 from tests.model.narrow import narrow_networks
 
 RECIPE = RECIPES / "quick.yaml"
@@ -197,6 +197,37 @@ def test_columns_that_are_no_labels_are_refused(tmp_path, archive):
         train_on(archive, tmp_path / "bundle", labels=tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("argument", "given", "message"),
+    [
+        (
+            "config",
+            "small",
+            r"small: no such file; in .* there are base, demo, large, quick, small",
+        ),
+        ("labels", "cohort", r"cohort: holds no labels\.parquet; .*`chestct label`"),
+        ("labels", "labels.csv", r"labels\.csv: is no Parquet table; .*`chestct label`"),
+        ("cohort", "store", r"store: holds no cohort\.parquet; .*`chestct cohort`"),
+        (
+            "cohort",
+            "no_validation",
+            r"no_validation: the validation split is empty; .*--validation",
+        ),
+        ("labels", "healthy", "healthy: no label has positives and negatives in the train split"),
+    ],
+)
+def test_what_is_given_for_another_thing_is_refused(archive, tmp_path, argument, given, message):
+    labels = files.read_table(archive / "labels" / "labels.parquet").to_pandas()
+    cohort = files.read_table(archive / "cohort" / "cohort.parquet").to_pandas()
+    labels.to_csv(tmp_path / "labels.csv", index=False)
+    write_labels(tmp_path / "healthy", labels.assign(**dict.fromkeys(NAMES, 0)))
+    write_cohort(tmp_path / "no_validation", cohort[cohort["split"] != "validation"])
+    here = tmp_path / given if (tmp_path / given).exists() else archive / given
+    with pytest.raises(InputError, match=message):
+        train_on(archive, tmp_path / "bundle", **{argument: here})
+    assert not (tmp_path / "bundle" / "resume").exists()
+
+
 def test_a_convention_that_no_bundle_can_name_is_refused(tmp_path, archive):
     path = tmp_path / "Our-Site.yaml"
     path.write_text((FOLDER / "ct_rate.yaml").read_text())
@@ -236,6 +267,9 @@ def test_a_label_without_positives_is_left_out_and_said(tmp_path, capfd):
         (["epoch=2"], "--override epoch: .*did you mean 'epochs'"),
         (["noise_hu=0"], r"did you mean 'augmentation\.noise_hu'"),
         (["network=os.system"], "network: Input should be 'additive'"),
+        (["lr=1"], r"'lr' is not a field of the train config$"),
+        (["profile=huge"], "no profile 'huge'; there are base"),
+        (["augmentation=none"], r"a section; set its fields one by one, such as augmentation\.rot"),
     ],
 )
 def test_wrong_recipes_are_refused_and_leave_no_bundle(archive, tmp_path, override, message):
