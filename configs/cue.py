@@ -59,6 +59,7 @@ class Scope(StrEnum):
     SENTENCE = "sentence"
     PART = "part"  # to the next comma
     NEAR = "near"  # a few words
+    VALUE = "value"  # back over what it is the answer to, where it stands alone: "effusion: none"
 
 
 class Cue(BaseModel):

@@ -4,8 +4,8 @@ import re
 from typing import NamedTuple
 
 from configs.cue import Meaning
-from labeler.clauses import FoundCue
 from labeler.context import Context
+from labeler.cues import FoundCue
 from labeler.lexicon import Hit, Hits, by_start_then_longest
 from labeler.measurements import Measurement, measurements
 from labeler.owners import MEASURE, Owners

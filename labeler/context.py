@@ -2,12 +2,14 @@
 
 import re
 from bisect import bisect_right
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from configs.contracts import Assessability, Change, Existence, Experiencer, Temporality
 from configs.cue import Direction, Meaning, Scope
-from labeler.clauses import FoundCue, clause_starts, without_overlaps
-from labeler.lexicon import Hit, Item
+from labeler.clauses import clause_starts
+from labeler.cues import FoundCue, is_of_list, read_cues
+from labeler.lexicon import Hit, Hits, Item
 
 _NEAR = 30  # characters between a cue and a mention that are near
 _QUESTION = 60  # characters from a mention to its question mark
@@ -45,6 +47,7 @@ _ABSENT, _PRIOR = Meaning.ABSENT, Meaning.PRIOR
 _INNER = frozenset({Meaning.ABSENT, Meaning.RESOLVED, Meaning.UNCERTAIN})
 _AFTER, _BEFORE, _EITHER = Direction.AFTER, Direction.BEFORE, Direction.EITHER
 _CLAUSE, _SENTENCE, _IS_NEAR = Scope.CLAUSE, Scope.SENTENCE, Scope.NEAR
+_VALUE = Scope.VALUE
 _OUTWEIGH_PRIOR = frozenset({Meaning.CURRENT, Meaning.STABLE, Meaning.NEW})
 
 
@@ -59,9 +62,10 @@ _SIZE_OR_COMPARISON = re.compile(
 """What "in the previous CT" may be the time of, beside a mention: a size, or a comparison."""
 
 
-_ASKS = re.compile(r"(?<!\w)\? ?$")  # "?pneumonia"
+_ASKS = re.compile(r"(?<![\w)])\? ?[^.,;:?]*$")  # "?pneumonia", "? small effusion"
+_ASKS_REACH = 40  # characters before a mention in which its question mark stands
 _VERB = re.compile(r"\b(?:is|are|was|were|has|have)\b")
-_JOINT = re.compile(r",|\band\b")
+_JOINT = re.compile(r",|\band\b|\w the\b")
 
 
 class Judgement(NamedTuple):
@@ -94,21 +98,29 @@ class Context:
         "_clauses",
         "_judged",
         "_may_ask",
+        "_mentions",
         "_reaches",
         "_verbs",
         "has_values",
+        "inner",
         "is_one_clause",
         "limits",
         "reason",
-        "speaks",
         "text",
     )
 
-    def __init__(self, lowered: str, hits: list[FoundCue]) -> None:
-        """`hits` are the sentence's cue hits by start, longest first."""
+    def __init__(
+        self,
+        lowered: str,
+        hits: Hits,
+        mentions: Sequence[Hit[Any]] = (),
+        borders: Sequence[int] = (),
+    ) -> None:
+        """`mentions` are those of the sentence by start, `borders` where clauses begin besides."""
         self.text = lowered
-        cues = without_overlaps(lowered, hits)
-        self._clauses = clause_starts(lowered, cues)
+        self._mentions = mentions
+        cues = read_cues(lowered, hits.cues, mentions[0].end if mentions else len(lowered))
+        self._clauses = clause_starts(lowered, cues, borders, hits)
         self.is_one_clause = len(self._clauses) == 1
         self._verbs: list[FoundCue] = []
         self.limits: list[tuple[FoundCue, Assessability]] = []
@@ -116,8 +128,8 @@ class Context:
         self.reason: str | None = None
         self.has_values = False
         """Some cue says how severe or how many."""
-        self.speaks = False
-        """Some cue denies or hedges."""
+        self.inner: list[FoundCue] = []
+        """The cues that deny or hedge."""
         speaking: list[FoundCue] = []
         for found in cues:
             cue = found.item
@@ -127,7 +139,7 @@ class Context:
             if means not in _SILENT:
                 speaking.append(found)
                 if means in _INNER:
-                    self.speaks = True
+                    self.inner.append(found)
                 elif means in _VALUED:
                     self.has_values = True
                 elif means in LIMITS:
@@ -177,25 +189,14 @@ class Context:
 
     def within(self, start: int, end: int) -> list[FoundCue]:
         """What denies or hedges amid a stretch's own words: "heart is not enlarged"."""
-        return [
-            found
-            for *_, found in self._reaches
-            if start < found.start and found.end < end and found.item.means in _INNER
-        ]
+        return [found for found in self.inner if start < found.start and found.end < end]
 
     def _reach(self, found: FoundCue) -> _Reach:
         start, end, cue = found.start, found.end, found.item
         means, scope, direction = cue.means, cue.scope, cue.direction
-        low, high = 0, _FAR
-        if scope is _CLAUSE:
-            if not self.is_one_clause:
-                clause = self.clause(start)
-                low = self._clauses[clause]
-                high = self._clauses[clause + 1] if clause + 1 < len(self._clauses) else _FAR
-        elif scope is not _SENTENCE:
-            low = self.text.rfind(",", 0, start) + 1
-            comma = self.text.find(",", end)
-            high = comma if comma >= 0 else _FAR
+        if scope is _VALUE:
+            return self._answered(found)
+        low, high = self._span(found)
         if means is _PRIOR or (means is _ABSENT and direction is _BEFORE):
             low, high = self._within_brackets(found, low, high)
         if means is _ABSENT and direction is _AFTER:
@@ -213,6 +214,29 @@ class Context:
         elif direction is _BEFORE:
             end_to = end
         return low, high, end_from, end_to, found
+
+    def _span(self, found: FoundCue) -> tuple[int, int]:
+        """The stretch that a cue's scope covers, whatever its direction."""
+        scope = found.item.scope
+        if scope is _CLAUSE:
+            if self.is_one_clause:
+                return 0, _FAR
+            clause = self.clause(found.start)
+            following = clause + 1 < len(self._clauses)
+            return self._clauses[clause], self._clauses[clause + 1] if following else _FAR
+        if scope is _SENTENCE:
+            return 0, _FAR
+        comma = self.text.find(",", found.end)
+        return self.text.rfind(",", 0, found.start) + 1, comma if comma >= 0 else _FAR
+
+    def _answered(self, found: FoundCue) -> _Reach:
+        """The reach of a value: all of a list before its colon, else what was mentioned last."""
+        start = found.start
+        low = self._clauses[self.clause(start)]
+        if not is_of_list(self.text, start):
+            last = max(mention.start for mention in self._mentions if mention.start < start)
+            low = max(low, self.text.rfind(",", low, last) + 1)
+        return low, start, low, found.end, found
 
     def _either(self, found: FoundCue) -> tuple[Direction, int]:
         """Where a cue of either direction looks, and from where on.
@@ -284,7 +308,7 @@ class Context:
         )
 
     def _asked(self, start: int, end: int) -> bool:
-        if _ASKS.search(self.text, max(0, start - 3), start):
+        if _ASKS.search(self.text, max(0, start - _ASKS_REACH), start):
             return True
         mark = self.text.find("?", end, end + _QUESTION)
         return mark >= 0 and not any(stop in self.text[end:mark] for stop in ".;(),")

@@ -3,7 +3,8 @@
 import re
 from typing import NamedTuple
 
-from configs.cue import CuePack
+from configs.cue import CuePack, Scope
+from configs.phrase import compile_phrase
 
 FINDINGS, IMPRESSION, ADDENDUM = "findings", "impression", "addendum"
 EVIDENCE_SECTIONS = frozenset({FINDINGS, IMPRESSION, ADDENDUM})
@@ -12,13 +13,14 @@ EVIDENCE_SECTIONS = frozenset({FINDINGS, IMPRESSION, ADDENDUM})
 _LONGEST_SENTENCE = 600
 _QUOTES = frozenset('"“”•·')
 _BOUNDARY = re.compile(
-    r"""[.!?;\n"“”•·:-](?:  # one class of characters first: the search skips all others quickly
+    r"""[.!?;\n"“”•·:)-](?:  # one class of characters first: the search skips all others quickly
         (?<=[.!])(?<![.!][.!])[.!]*+(?=[\s"•*)\]]|$|[A-Z][a-z])  # also where a space was forgotten
       | (?<=\?)(?=\s+[A-Z"•]|\s*$)
       | (?<=;)(?=\s)
       | (?<=\n)\s*
       | (?<=["“”•·])["“”•·]*
-      | (?<=\s-)(?=\s?[A-Z])
+      | (?<=[^:\s]\s-)(?=\s?[A-Z])
+      | (?<=\s\d\))(?=\s+[A-Z])
       | (?<=:)(?=\s|$)
     )""",
     re.VERBOSE,
@@ -54,6 +56,13 @@ class Segmenter:
             r"\b(?:" + "|".join(map(re.escape, findings)) + r")\s?:", re.IGNORECASE
         )
 
+        values = "|".join(sorted(_values(packs)))
+        self._value = re.compile(rf"\s?(?:{values})(?=\s*(?:[.,;\n]|$))", re.IGNORECASE)
+
+    def is_value(self, text: str, at: int) -> bool:
+        """Whether a value stands alone at a place: "Pneumothorax - None"."""
+        return self._value.match(text, at) is not None
+
     def sentences(self, text: str) -> list[Sentence]:
         """The report's sentences in order.
 
@@ -69,6 +78,18 @@ class Segmenter:
     def last_findings(self, text: str) -> int:
         """Where the last header of findings begins; -1 where there is none."""
         return max((match.start() for match in self._findings_header.finditer(text)), default=-1)
+
+
+def _values(packs: tuple[CuePack, ...]) -> set[str]:
+    """The expressions of all cues that are values; one that matches nothing where there is none."""
+    return {
+        phrase.expression
+        for pack in packs
+        for cue in pack.cues
+        if cue.scope is Scope.VALUE
+        for source in cue.phrases
+        for phrase in compile_phrase(source)
+    } or {r"(?!)"}
 
 
 class _Walk:
@@ -106,7 +127,11 @@ class _Walk:
             if not self._headed:
                 self._section, self._topic = IMPRESSION, ""
         elif mark == "-":
-            self._cut(at, end)
+            if not self._segmenter.is_value(text, end):
+                self._cut(at, end)
+        elif mark == ")":
+            if text.rfind("(", self._start, at) < 0:  # an item's number: "2) No nodule"
+                self._cut(at - 1, end)
         else:
             self._cut(end, end)
 

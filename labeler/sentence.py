@@ -7,10 +7,11 @@ from configs.contracts import Existence
 from configs.cue import CuePack, Meaning
 from configs.finding import Finding, ancestors
 from labeler.attributes import NO_ATTRIBUTES, AttributeReader, Attributes
-from labeler.clauses import CompiledCue
 from labeler.context import LIMITS, PLAIN, Context, Judgement
+from labeler.cues import CompiledCue
+from labeler.ellipsis import find_ellipsis
 from labeler.fact import Fact
-from labeler.lexicon import Entry, Hit, HitKind, Hits, Lexicon, lower
+from labeler.lexicon import Entry, Hit, HitKind, Hits, Lexicon, by_start_then_longest, lower
 from labeler.places import ELSEWHERE, Places
 
 LIMITED_PREFIX = "limited_"
@@ -50,17 +51,34 @@ class SentenceReader:
         self._lexicon = Lexicon(_entries(findings, anatomy, packs))
 
     def read(self, text: str, section: str, topic: str, inherited: str | None) -> SentenceFacts:
-        """The facts of one sentence; `inherited` is the place that the text last spoke of."""
+        """The facts of one sentence; `inherited` is the place that the text last spoke of.
+
+        A sentence under a header that only names a place is read as if it began with the header.
+        """
         lowered = lower(text)
-        if topic:
-            lowered = _with_header(lowered, topic)
+        if not topic:
+            return self._read(text, lowered, section, inherited)
+        header = self._lexicon.hits(lower(topic))
+        places = self._places.named(header.places)
+        has_header = _has_header(lowered, topic)
+        if has_header:
+            lowered = lowered.replace(":", "/", 1)
+        if not places:
+            return self._read(text, lowered, section, inherited)
+        shift = 0
+        if not (has_header or header.findings or header.cues):
+            shift = len(topic) + 2
+            text, lowered = f"{topic}/ {text}", f"{lower(topic)}/ {lowered}"
+        read = self._read(text, lowered, section, places[0].item)
+        facts = tuple(_moved(fact, shift) for fact in read.facts if fact.end > shift)
+        return read._replace(
+            facts=facts if shift else read.facts, place=read.place or places[0].item
+        )
+
+    def _read(self, text: str, lowered: str, section: str, inherited: str | None) -> SentenceFacts:
         hits = self._lexicon.hits(lowered)
         named = self._places.named(hits.places)
-        of_topic = self._places.named(self._lexicon.hits(topic).places) if topic else []
-        own = named or of_topic
-        last_place = own[0].item if own else None
-        if of_topic:
-            inherited = of_topic[0].item
+        last_place = named[0].item if named else None
         said = {hit.item.means for hit in hits.cues}
         by_reference, no_contrast = Meaning.BY_REFERENCE in said, Meaning.NO_CONTRAST in said
         mentions = _mentions(hits.findings, hits.vetoes)
@@ -68,7 +86,11 @@ class SentenceReader:
         is_limited = bool(named) and not said.isdisjoint(LIMITS)
         if not (mentions or is_normal or is_limited):
             return SentenceFacts((), last_place, False, by_reference, no_contrast, False)
-        context = Context(lowered, hits.cues)
+        elliptic, borders, heads = find_ellipsis(lowered, mentions, hits)
+        if elliptic:
+            named_again = [one for one in mentions if one.start not in heads]
+            mentions = sorted(named_again + elliptic, key=by_start_then_longest)
+        context = Context(lowered, hits, mentions, borders)
         placed, is_open = self._placed(mentions, named, context, inherited)
         facts = self._mentioned(text, section, placed, hits, context) if placed else []
         if is_normal:
@@ -81,7 +103,7 @@ class SentenceReader:
     def judge(self, text: str, start: int, end: int) -> Judgement:
         """The context of any stretch of a sentence, be it a finding's words or not."""
         lowered = lower(text)
-        context = Context(lowered, self._lexicon.hits(lowered).cues)
+        context = Context(lowered, self._lexicon.hits(lowered), [Hit(start, end, None)])
         return context.judge(start, end, context.governing(start, end))
 
     def _placed(
@@ -127,13 +149,12 @@ class SentenceReader:
         attributes = AttributeReader(
             self._side_in_lobe, hits, [mention for mention, _ in placed], context
         )
-        may_deny_within = context.speaks and (" no" in context.text or "/ " in context.text)
         facts: list[Fact] = []
         for number, (mention, place) in enumerate(placed):
             governing = context.governing(mention.start, mention.end)
             if governing:
                 governing = context.own(mention.start, mention.end, governing)
-            if may_deny_within:
+            if context.inner:
                 governing += context.within(mention.start, mention.end)
             judgement = context.judge(mention.start, mention.end, governing)
             own = NO_ATTRIBUTES
@@ -171,12 +192,19 @@ class SentenceReader:
         return facts
 
 
-def _with_header(lowered: str, topic: str) -> str:
-    """A sentence that goes on from its header: "heart: enlarged" is read as "heart/ enlarged"."""
+def _has_header(lowered: str, topic: str) -> bool:
+    """Whether a sentence is the one that begins with its header: "heart: enlarged"."""
     colon = lowered.find(":")
-    if colon < 0 or not lowered[:colon].rstrip().endswith(topic):
-        return lowered
-    return f"{lowered[:colon]}/{lowered[colon + 1 :]}"
+    return colon >= 0 and lowered[:colon].rstrip().endswith(topic)
+
+
+def _moved(fact: Fact, shift: int) -> Fact:
+    """A fact of a sentence that was read behind its header, without that."""
+    start = max(fact.start - shift, 0)
+    end = fact.end - shift
+    return fact._replace(
+        start=start, end=end, text=fact.text[fact.end - fact.start - end + start :]
+    )
 
 
 def _normal(hit: Hit[str], context: Context) -> Judgement | None:

@@ -1,0 +1,112 @@
+"""A sentence's cues: each read the way that its surroundings ask for, without overlaps."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from configs.cue import Direction, Meaning, Scope
+from labeler.lexicon import Hit, by_start_then_longest
+
+_ABSENT, _NORMAL = Meaning.ABSENT, Meaning.NORMAL
+_AFTER, _BEFORE, _VALUE = Direction.AFTER, Direction.BEFORE, Scope.VALUE
+_TURNING = frozenset({_ABSENT, _NORMAL})
+_no_word = re.compile(r"\W*\Z").match
+_ATTRIBUTE = re.compile(r"(?:\A|[,;])\W{0,4}(?:(?:otherwise|essentially|grossly|overall) )?$")
+_ATTRIBUTE_REACH = 24  # characters before "normal" in which its part begins
+_qualifies = re.compile(
+    r" (?!(?:in|for|and|or|with|without|on|at|as|than|except|apart|other|but)\b)\w"
+).match
+
+_COLON = re.compile(r"[:=|/]\s{0,2}$")
+_BORDER = re.compile(r"(?:[:=|/,(\u2013\u2014]|\s-{1,2})\s{0,2}$")
+_BORDER_REACH = 5  # characters before a value in which it stands
+_ends = re.compile(
+    r"\s{0,2}(?:[.,;|)\n]|\Z|-\s|(?:since|from|compared|relative|when|in comparison|as compared)\b)"
+).match
+_SIGN = re.compile(
+    r"(?<=\()\s?[-\u2212\u2013+]{1,3}\s?(?=\))"
+    r"|(?<=[:=|/])\s{0,2}[-\u2212\u2013+]{1,3}(?=\s*(?:[.,;|\n]|\Z))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledCue:
+    """A cue rule as the engine uses it."""
+
+    means: Meaning
+    direction: Direction
+    scope: Scope
+    predicate: bool
+    opens: bool
+    value: str | None
+
+
+FoundCue = Hit[CompiledCue]
+"""A cue at its place in a sentence."""
+
+_MINUS = CompiledCue(_ABSENT, _BEFORE, _VALUE, False, False, None)
+_PLUS = replace(_MINUS, means=Meaning.PRESENT)
+
+
+def read_cues(text: str, hits: Sequence[FoundCue], first: int) -> list[FoundCue]:
+    """The cues among hits by start, longest first: of overlapping ones the first and longest.
+
+    A value ("pneumothorax: negative") counts where it stands alone and after the first mention,
+    which ends at `first`; then no other cue has its words.
+    """
+    kept: list[FoundCue] = []
+    reached = 0
+    for found in hits:
+        start, end, cue = found.start, found.end, found.item
+        if cue.scope is _VALUE:
+            if start < first or end < reached or not _is_value(text, start, end):
+                continue
+            while kept and kept[-1].end > start:
+                kept.pop()
+        elif start < reached:
+            continue
+        elif cue.means in _TURNING and (turned := _turned(text, found)) is not None:
+            found = Hit(start, end, turned)
+        reached = end
+        kept.append(found)
+    if "+" in text or "-)" in text or text.rstrip(" .").endswith("-"):
+        signs = [found for found in _signs(text) if found.start >= first]
+        kept = sorted(kept + signs, key=by_start_then_longest)
+    return kept
+
+
+def is_of_list(text: str, start: int) -> bool:
+    """Whether the value at `start` is that of a list: "effusion, pneumothorax: none"."""
+    return _COLON.search(text, max(0, start - _BORDER_REACH), start) is not None
+
+
+def _is_value(text: str, start: int, end: int) -> bool:
+    """Whether words are all that is said between a colon, comma, dash or bracket and the next."""
+    before = max(0, start - _BORDER_REACH)
+    return _BORDER.search(text, before, start) is not None and _ends(text, end) is not None
+
+
+def _signs(text: str) -> list[FoundCue]:
+    """The values that are no words: "pleural effusion (-)", "nodules: +"."""
+    return [
+        Hit(found.start(), found.end(), _PLUS if "+" in found[0] else _MINUS)
+        for found in _SIGN.finditer(text)
+    ]
+
+
+def _turned(text: str, found: FoundCue) -> CompiledCue | None:
+    """A denial or normality that looks the other way than it mostly does; else None."""
+    start, end, cue = found.start, found.end, found.item
+    if cue.means is _NORMAL and cue.direction is _BEFORE:
+        before = max(0, start - _ATTRIBUTE_REACH)
+        if _qualifies(text, end) and _ATTRIBUTE.search(text, before, start):
+            return replace(cue, direction=_AFTER, scope=Scope.PART, predicate=False)
+        return None
+    if start > 1 and text[start - 2 : start].strip() == "-":
+        # "effusion - no thickening was detected" denies both
+        return replace(cue, direction=Direction.BOTH, opens=False)
+    if cue.direction is _AFTER and _no_word(text, end):  # "effusion: no", "but edema was not"
+        return replace(cue, direction=_BEFORE, opens=False, predicate=True)
+    if cue.direction is _BEFORE and not start:  # "absent effusion", "not seen: effusion"
+        return replace(cue, direction=_AFTER, opens=True, predicate=False)
+    return None
