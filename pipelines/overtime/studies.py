@@ -38,7 +38,8 @@ class Read:
 def find(roots: Sequence[Path]) -> tuple[list[Candidate], list[Refused]]:
     """Every series below some folders, or the files themselves, of one patient.
 
-    Raises InputError where there is none, or where identifiers name several patients.
+    A series that is named twice counts once: two copies would differ by nothing, and make the noise
+    nothing too. Raises InputError where there is none, or where identifiers name several patients.
     """
     found: list[Candidate] = []
     refused: list[Refused] = []
@@ -55,7 +56,12 @@ def find(roots: Sequence[Path]) -> tuple[list[Candidate], list[Refused]]:
     patients = {item.patient_id for item in found if item.part is not None and item.patient_id}
     if len(patients) > 1:
         raise InputError(f"{roots[0]}: holds {len(patients)} patients; name one patient's folder")
-    return found, refused
+    once = {_series(item): item for item in reversed(found)}
+    return [item for item in found if once[_series(item)] is item], refused
+
+
+def _series(item: Candidate) -> tuple[object, ...]:
+    return (item.identity, item.series_uid) if item.part else (item.path.resolve(),)
 
 
 def _reasons(refused: Sequence[Refused]) -> str:

@@ -16,7 +16,7 @@ from pipelines.overtime.texts import tracks
 from pipelines.report import report
 from pipelines.timeline import timeline
 from tests.model.volumes.phantom import chest
-from tests.pipelines.test_report import IDENTITIES, model, write_series
+from tests.pipelines.test_report import IDENTITIES, model, plant, write_series
 
 __all__ = ["model"]  # the fixture
 
@@ -153,6 +153,31 @@ def test_nobody_is_named_unless_asked(out: Path, patient: Path, model: Path) -> 
         assert identity.encode() not in everything
 
 
+def test_sixty_planted_identities_reach_no_timeline(
+    model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def later(image: Dataset) -> None:
+        plant(image)
+        image.StudyDate, image.SeriesDate = "19890101", "19890101"
+        image.StudyInstanceUID, image.SeriesInstanceUID = "1.2.840.9", "1.2.840.9.1"
+
+    write_series(tmp_path / "in" / "CANARYONE", chest(), fill=plant)
+    write_series(tmp_path / "in" / "CANARYTWO", chest(), fill=later)
+    with caplog.at_level("DEBUG"):
+        made = timeline(tmp_path / "in", model=model, out=tmp_path / "out")
+    assert len(made.studies) == 2
+    said = capsys.readouterr()
+    written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    everything = b"".join(path.read_bytes() for path in written)
+    shown = caplog.text + said.err + said.out.replace(str(tmp_path), "")
+    assert b"CANARY" not in everything + shown.encode()
+    for identity in ("19410203", "19871229", "19890101", "091807", "1.2.840.9"):
+        assert identity.encode() not in everything
+
+
 def test_a_report_with_priors_sets_the_scores_beside_each_other(
     patient: Path, model: Path, tmp_path: Path
 ) -> None:
@@ -171,6 +196,18 @@ def test_a_report_with_priors_sets_the_scores_beside_each_other(
     latest = {f["label"]: f["probability"] for f in content["findings"]}
     for trace in made.traces:
         assert trace.probabilities[0] == pytest.approx(latest[trace.label], abs=1e-6)
+
+
+def test_a_scan_named_twice_is_no_repeat_of_itself(
+    patient: Path, model: Path, tmp_path: Path
+) -> None:
+    report(patient / "b", model=model, out=tmp_path, form="json", prior=[patient], quiet=True)
+    made = saved(tmp_path, "over_time")
+    assert [len(study.reconstructions) for study in made.studies] == [2, 1, 1]
+    report(patient / "b", model=model, out=tmp_path, form="json", prior=[patient / "b"], quiet=True)
+    alone = saved(tmp_path, "over_time")
+    assert [len(study.reconstructions) for study in alone.studies] == [1]
+    assert alone.repeatability is None
 
 
 def test_several_patients_or_no_dates_are_refused_in_one_line(model: Path, tmp_path: Path) -> None:

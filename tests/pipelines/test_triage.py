@@ -22,7 +22,7 @@ from pipelines.running.run import Rejected, rejected_table
 from pipelines.triage import triage
 from pipelines.triaging.worklist import NO_FLAG_MEANING, Standing, Worklist
 from tests.model.volumes.phantom import chest
-from tests.pipelines.test_report import IDENTITIES, model, write_series
+from tests.pipelines.test_report import IDENTITIES, model, plant, write_series
 
 __all__ = ["model"]  # the fixture
 
@@ -128,6 +128,33 @@ def test_nobody_is_named_unless_asked(
     (row,) = named.rows
     assert (row.scan.patient_id, row.scan.accession) == ("CANARY-P2", "CANARY-A2")
     assert "CANARY-A2" in (tmp_path / "worklist.csv").read_text()
+
+
+def test_sixty_planted_identities_reach_no_list(
+    model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def other(image: Dataset) -> None:
+        plant(image)
+        image.StudyInstanceUID, image.SeriesInstanceUID = "1.2.840.9", "1.2.840.9.1"
+
+    write_series(tmp_path / "in" / "CANARYFOLDER", chest(), fill=plant)
+    write_series(tmp_path / "in" / "CANARYGAP", chest(), fill=other)
+    for number in (20, 21):
+        (tmp_path / "in" / "CANARYGAP" / f"{number:03}.dcm").unlink()
+    (tmp_path / "in" / "CANARYNOTE.txt").write_text("CANARYTEXT")
+    with caplog.at_level("DEBUG"):
+        made = triage(tmp_path / "in", model=model, out=tmp_path / "out", reports=True)
+    assert [row.standing for row in made.rows] == [Standing.NOT_READ, Standing.RANKED]
+    said = capsys.readouterr()
+    written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    everything = b"".join(path.read_bytes() for path in written)
+    shown = caplog.text + said.err + said.out.replace(str(tmp_path), "")
+    assert b"CANARY" not in everything + shown.encode()
+    for identity in ("19410203", "19871229", "19871230", "091807", "1.2.840.9"):
+        assert identity.encode() not in everything
 
 
 def test_a_second_run_reads_nothing_again_and_another_policy_ranks_anew(

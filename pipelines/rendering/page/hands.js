@@ -41,6 +41,7 @@ function showDetail() {
     const button = document.createElement("button");
     button.type = "button";
     button.setAttribute("aria-pressed", String(index === state.focus));
+    button.setAttribute("aria-label", `Focus ${index + 1}: ${focus.place}, ${focus.slices}, ${focus.share} of the evidence`);
     button.append(element("span", String(index + 1)), element("span", focus.place),
       element("span", focus.slices), element("span", focus.size, "size"), element("span", focus.share, "share"));
     button.addEventListener("click", () => {
