@@ -103,7 +103,7 @@ def read_soft_labels(path: Path, labels: pd.DataFrame) -> tuple[pd.DataFrame, pd
     confidence, a row each. Raises InputError for figures outside [0, 1], a pair that stands twice,
     and a table that has none of the labels or none of the reports.
     """
-    table = files.finished_table(path, "soft_labels.parquet")
+    table = files.verbs_table(path, "soft_labels.parquet", "label --stage STAGE")
     frame = files.read_table(table, list(_SOFT_COLUMNS)).to_pandas()
     for column in ("probability", "confidence"):
         frame[column] = pd.to_numeric(frame[column], errors="coerce")

@@ -41,7 +41,7 @@ def train(
     soft_labels: Path | None = None,
     convention: str | None = None,
     override: Sequence[str] = (),
-    stage: Path | None = None,
+    local_copy: Path | None = None,
     resume: bool = False,
     quiet: bool = False,
 ) -> Bundle:
@@ -71,7 +71,7 @@ def train(
         The labeling convention that the labels follow; default: what their run.json says.
     override
         A field of the recipe with another value, `epochs=5` or `augmentation.noise_hu=0`.
-    stage
+    local_copy
         A folder on each machine's own disk to copy the volumes to first.
     resume
         Go on with the run in this folder, or start it where there is none yet.
@@ -104,7 +104,7 @@ def train(
 
         teaching = first_only(fabric, begin)  # what all need is read, and refused, once
         opened = Store.open(store)
-        opened, teaching = _sound(fabric, opened, teaching, stage, run, quiet=quiet)
+        opened, teaching = _sound(fabric, opened, teaching, local_copy, run, quiet=quiet)
         began = time.monotonic()
         try:
             fitted = _fit(fabric, recipe, teaching, opened, out, resume=resume, quiet=quiet)
@@ -181,21 +181,21 @@ def _sound(
     fabric: "Fabric",
     store: "Store",
     teaching: "Teaching",
-    stage_folder: Path | None,
+    local_copy: Path | None,
     run: Run,
     *,
     quiet: bool,
 ) -> tuple["Store", "Teaching"]:
     """Leave out what is not as it was written, and read from the machine's own disk if asked."""
-    from pipelines.training.volumes import damaged_volumes, stage
+    from pipelines.training.volumes import copied, damaged_volumes
 
     volumes = [
         name
         for split in (Split.TRAIN, Split.VALIDATION)
         for name in teaching.parts[split].volume_ids
     ]
-    if stage_folder is not None:
-        store = stage(fabric, store, volumes, stage_folder, quiet=quiet)
+    if local_copy is not None:
+        store = copied(fabric, store, volumes, local_copy, quiet=quiet)
     damaged = damaged_volumes(fabric, store, volumes, quiet=quiet)
     for name in damaged:
         detail = "its file is missing or altered since it was written; prepare its scan again"

@@ -18,7 +18,7 @@ export PYTHONSAFEPATH=1 OMP_NUM_THREADS=2
 # Ten minutes before the end each task gets USR1, writes the run's state and ends with 75.
 # --resume starts a run where there is none yet, so the same job may always be queued again.
 srun --kill-on-bad-exit=1 chestct train --out "$1" --config "$2" --labels "$3" --store "$4" \
-    --cohort "$5" --stage "${SLURM_TMPDIR:-/tmp/$USER-chestct}" --resume
+    --cohort "$5" --local-copy "${SLURM_TMPDIR:-/tmp/$USER-chestct}" --resume
 code=$?
 [ "$code" -eq 75 ] && scontrol requeue "$SLURM_JOB_ID"
 exit "$code"

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 
 from lightning import Fabric
@@ -38,15 +39,17 @@ def _is_sound(folder: Path, name: str, sha256: str) -> bool:
         return False
 
 
-def stage(
+def copied(
     fabric: Fabric, store: Store, volume_ids: Sequence[str], folder: Path, *, quiet: bool
 ) -> Store:
     """Copy what a run reads of a store to a machine's own disk, and open it there.
 
     Once a machine; a file that lies there already with the right size is not copied again, so a
-    resumed run starts at once. Raises InputError where the disk is too small.
+    resumed run starts at once. Each store has a place of its own there, by where it lies. Raises
+    InputError where the disk is too small.
     """
-    target = folder / store.path.resolve().name
+    place = store.path.resolve()
+    target = folder / f"{place.name}-{sha256(str(place).encode()).hexdigest()[:8]}"
     if fabric.local_rank == 0:
         _copy(store, volume_ids, target, quiet=quiet)
     fabric.barrier()
@@ -63,12 +66,15 @@ def _copy(store: Store, volume_ids: Sequence[str], target: Path, *, quiet: bool)
         for name, size in sizes.items()
         if not (target / name).exists() or (target / name).stat().st_size != size
     ]
-    target.mkdir(parents=True, exist_ok=True)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise InputError(f"--local-copy {target.parent}: is a file; name a folder") from None
     needed, free = sum(sizes[name] for name in missing), shutil.disk_usage(target).free
     if needed > free:
         raise InputError(
-            f"--stage {target.parent}: {needed / 2**30:.1f} GiB are needed and {free / 2**30:.1f} "
-            "GiB are free; name another folder, or leave --stage out"
+            f"--local-copy {target.parent}: {needed / 2**30:.1f} GiB are needed, {free / 2**30:.1f} "
+            "GiB are free; name another folder, or leave --local-copy out"
         )
     for name in ("store.json", *(p.relative_to(store.path) for p in _manifest_parts(store))):
         _copy_file(store.path / str(name), target / str(name))

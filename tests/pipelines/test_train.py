@@ -138,31 +138,37 @@ def test_damaged_volumes_are_reported_and_not_trained_on(tmp_path):
     content[-5] ^= 1
     arrays[3].write_bytes(content)
     arrays[5].unlink()
-    for stage in (None, tmp_path / "local"):
-        bundle = train_on(tmp_path, tmp_path / f"bundle{stage is None}", stage=stage)
+    for local in (None, tmp_path / "local"):
+        bundle = train_on(tmp_path, tmp_path / f"bundle{local is None}", local_copy=local)
         assert bundle.card.counts["train"].scans == 10
-        folder = tmp_path / f"bundle{stage is None}"
+        folder = tmp_path / f"bundle{local is None}"
         rejected = pd.read_parquet(folder / "rejected.parquet")
         assert sorted(rejected["id"]) == ["volume003", "volume005"]
         assert set(rejected["reason"]) == {"DAMAGED"}
         assert set(rejected["stage"]) == {"train"}
 
 
-def test_staged_volumes_train_the_same_and_are_copied_once(archive, tmp_path):
+def test_copied_volumes_train_the_same_and_are_copied_once(archive, tmp_path):
     plain = train_on(archive, tmp_path / "plain")
-    staged = train_on(archive, tmp_path / "staged", stage=tmp_path / "local")
+    near = train_on(archive, tmp_path / "near", local_copy=tmp_path / "local")
     for name, value in plain.network.state_dict().items():
-        assert torch.equal(value, staged.network.state_dict()[name]), name
-    copies = sorted((tmp_path / "local" / "store" / "arrays").iterdir())
+        assert torch.equal(value, near.network.state_dict()[name]), name
+    copies = sorted((tmp_path / "local").glob("store-*/arrays/*"))
     assert len(copies) == 22  # not the test split's
     times = [copy.stat().st_mtime_ns for copy in copies]
     train_on(
         archive,
         tmp_path / "again",
-        stage=tmp_path / "local",
+        local_copy=tmp_path / "local",
         override=[*QUICK, "network=resnet3d", "epochs=1"],
     )
     assert [copy.stat().st_mtime_ns for copy in copies] == times
+    other = make_archive(tmp_path / "other", train=12, validation=10, test=2)  # also named store
+    epoch = ["network=resnet3d", "epochs=1"]
+    train_on(other, tmp_path / "o", local_copy=tmp_path / "local", override=[*QUICK, *epoch])
+    assert len(list((tmp_path / "local").glob("store-*"))) == 2
+    with pytest.raises(InputError, match=r"--local-copy .*run\.json: is a file; name a folder"):
+        train_on(archive, tmp_path / "p", local_copy=tmp_path / "o" / "run.json")
 
 
 def test_several_conventions_and_soft_labels_in_one_bundle(archive, tmp_path):
