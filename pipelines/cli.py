@@ -21,7 +21,6 @@ for verb, help_line in {
     "demo": "The whole chain on a synthetic archive that it makes, on a CPU, in minutes.",
     "label": "Reports in, labels and facts out.",
     "teach": "A neural stage that learns from an archive what the rules miss.",
-    "fuse": "A taught stage beside the rules: labels and probabilities of both.",
     "score": "Labels against gold: precision, recall, F1 with intervals.",
     "locations": "Where labels lie: the label x location table, from facts.",
     "explain": "One report with every fact and its cue marked.",

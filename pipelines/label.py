@@ -2,12 +2,13 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from configs.contracts import InputError
 
 if TYPE_CHECKING:
     from pipelines.labelling.tally import Tally
+    from pipelines.labelling.taught import Taught
 
 SHARD_SIZE = 2_500
 
@@ -28,6 +29,8 @@ def label(
     preliminary: bool = False,
     csv: bool = False,
     configs: Path | None = None,
+    stage: Path | None = None,
+    fusion: Literal["rules", "neural", "fused"] | None = None,
     workers: int | None = None,
     scheduler: str | None = None,
     shard_size: int = SHARD_SIZE,
@@ -76,6 +79,12 @@ def label(
     configs
         A folder of your own findings/*.yaml, cues/*.yaml and conventions/*.yaml, which add to
         chestct's or replace those of the same name.
+    stage
+        A neural stage (`chestct teach`) that judges beside the rules, and writes a probability for
+        every label, `soft_labels.parquet`.
+    fusion
+        With --stage, whose word decides a label: `fused` (rules and network together; the default),
+        `neural` (the network alone) or `rules`.
     workers
         Processes that label; by default all cores when there is more than one shard.
     scheduler
@@ -91,9 +100,9 @@ def label(
     from configs.files import read_json
     from labeler.examples import check_examples
     from pipelines.labelling.archive import label_archive
-    from pipelines.labelling.parts import Parts
     from pipelines.labelling.plan import is_finished, make_plan
     from pipelines.labelling.tally import Tally
+    from pipelines.labelling.taught import Taught
     from pipelines.labelling.work import LabelWork
     from pipelines.reports_in.archive import read_reports
     from pipelines.reports_in.options import ReadOptions
@@ -102,7 +111,10 @@ def label(
 
     if shard_size < 1:
         raise InputError("--shard-size: at least one record")
+    if stage is None and fusion in ("neural", "fused"):
+        raise InputError(f"--fusion {fusion}: needs --stage, a folder of `chestct teach`")
     names = tuple(load_convention(convention, overlay=configs).labels)
+    taught = None if stage is None else Taught.open(stage, fusion or "fused", names)
     check_examples(configs)
     options = ReadOptions(
         id_column=id_column,
@@ -119,8 +131,17 @@ def label(
         raise InputError(f"{out}: lies inside the archive; choose another --out")
     config = {"convention": convention, "binary": binary, **asdict(options)}
     config["shard_size"] = shard_size
-    plan = make_plan(reports, config, convention, configs)
-    parts = Parts(out.resolve())
+    config["fusion"] = taught.fusion if taught else "rules"
+    plan = make_plan(reports, config, convention, configs, stage)
+    work = LabelWork(
+        out.resolve(),
+        _absolute(convention),
+        configs and configs.resolve(),
+        binary,
+        plan,
+        taught,
+    )
+    parts = work.parts
     parts.refuse_in_the_way(reports.resolve())
     finished = not restart and is_finished(parts, plan)
     if not finished:
@@ -128,9 +149,8 @@ def label(
         recorded = config | ({"configs": configs.resolve()} if configs else {})
         if convention.endswith((".yaml", ".yml")):
             inputs["convention"] = Path(convention)
-        work = LabelWork(
-            parts.out, _absolute(convention), configs and configs.resolve(), binary, plan
-        )
+        if stage is not None:
+            inputs["stage"] = stage
         with (
             Run("label", out, inputs, recorded, hashes={"reports": plan["archive"]}) as run,
             parts.taken(plan, restart=restart),
@@ -147,13 +167,15 @@ def label(
             if csv:
                 _write_csv(out)
             run.counts.update(read=tally.read, labelled=tally.labelled, facts=tally.facts)
+            if taught:
+                run.counts["overruled"] = tally.overruled
             run.rejected_in_parts = tally.rejected
             run.facts |= {"labels": list(names), "summary": tally.summary(), "shards": shards}
             run.facts |= {"tally": tally.as_json(), "plan": plan}
     parts.forget()
     if finished and csv:
         _write_csv(out)
-    done = Labelled(out, names, Tally.from_json(read_json(out / "run.json")["tally"]))
+    done = Labelled(out, names, Tally.from_json(read_json(out / "run.json")["tally"]), taught)
     if not quiet:
         done.show()
     if finished:
@@ -169,6 +191,7 @@ class Labelled:
     out: Path
     labels: tuple[str, ...]
     tally: "Tally"
+    taught: "Taught | None" = None
 
     @property
     def reports(self) -> int:
@@ -204,6 +227,11 @@ class Labelled:
             f"facts per report: {summary['facts_per_report']:.1f}; "
             f"blank: {100 * summary['blank_share']:.1f} % of labels"
         )
+        if self.taught is not None and self.taught.fusion != "rules":
+            cells = self.reports * len(self.labels)
+            results.print(
+                f"{self.tally.overruled:,} of {cells:,} labels are not as the rules have them"
+            )
         results.print(f"written to {self.out}", markup=False)
 
     def tell_rejects(self) -> None:

@@ -23,6 +23,7 @@ class Taught:
     out: Path
     reports: int
     gold_reports: int
+    gold_sentences: int = 0
 
 
 def teach(
@@ -30,6 +31,7 @@ def teach(
     *,
     out: Path,
     gold: Path | None = None,
+    sentences: Path | None = None,
     convention: str = "ct_rate",
     configs: Path | None = None,
     encoder: str | None = None,
@@ -43,7 +45,7 @@ def teach(
 ) -> Taught:
     """Teach a neural stage what the rules read in an archive, and to correct it by gold.
 
-    OUT can then stand beside the rules: `chestct label --neural OUT`. It learns the archive's own
+    OUT can then stand beside the rules: `chestct label --stage OUT`. It learns the archive's own
     words, so expect minutes on a CPU for some thousand reports.
 
     Parameters
@@ -54,8 +56,11 @@ def teach(
         The folder to write: `stage.json`, `weights.safetensors`, `tokenizer.json`.
     gold
         CSV or Parquet with an identifier and a column of 1, 0, -1 or blank for each label, for some
-        reports of the archive; some hundreds are worth their reading. Without it the stage only
-        imitates the rules and cannot be fused with them.
+        reports of the archive; some hundreds are worth their reading. Without it, or --sentences,
+        the stage only imitates the rules and cannot be fused with them.
+    sentences
+        Judged sentences: the folder that `chestct review --apply` wrote. They teach beside the
+        reports with gold; probabilities are calibrated on reports, if any are judged.
     convention
         Whose labels are taught: `ct_rate` or another name, or a .yaml file.
     configs
@@ -82,7 +87,7 @@ def teach(
     from labeler.neural import Recipe, save
     from labeler.neural import teach as teach_stage
     from labeler.neural.encoder import pretrained_encoder
-    from pipelines.labelled.gold import read_gold
+    from pipelines.labelled.gold import read_gold, read_sentence_gold
     from pipelines.reports_in.archive import read_reports
     from pipelines.reports_in.options import ReadOptions
     from pipelines.running.progress import messages
@@ -92,7 +97,7 @@ def teach(
         raise InputError("--max-reports: at least one report")
     labeler = load_labeler(convention, configs)
     options = ReadOptions(id_column=id_column, text_columns=tuple(text_column or ()))
-    inputs = {"reports": reports, "gold": gold, "configs": configs}
+    inputs = {"reports": reports, "gold": gold, "sentences": sentences, "configs": configs}
     settings = {
         "convention": convention,
         "encoder": encoder,
@@ -105,8 +110,9 @@ def teach(
     given = {name: path for name, path in inputs.items() if path is not None}
     with Run("teach", out, given, settings) as run:
         judged = read_gold(gold, labeler, gold_id_column) if gold else {}
+        said = read_sentence_gold(sentences, labeler) if sentences else []
         chosen = _choose(run, read_reports(reports, options), judged, max_reports, seed)
-        known = _gold_of(chosen, judged, gold)
+        known = _gold_of(chosen, judged, gold, said)
         stage = teach_stage(
             labeler,
             convention,
@@ -117,9 +123,9 @@ def teach(
             tell=(lambda _: None) if quiet else (lambda told: messages.print(told, markup=False)),
         )
         save(out, stage)
-        gold_reports = len(known.texts) if known else 0
-        run.counts.update(taught=len(chosen), gold=gold_reports)
-    return Taught(out, len(chosen), gold_reports)
+        gold_reports = len(known.texts) - known.sentences if known else 0
+        run.counts.update(taught=len(chosen), gold=gold_reports, gold_sentences=len(said))
+    return Taught(out, len(chosen), gold_reports, len(said))
 
 
 def _choose(
@@ -154,20 +160,27 @@ def _choose(
 
 
 def _gold_of(
-    chosen: "list[Report]", judged: dict[str, "NDArray[np.float32]"], path: Path | None
+    chosen: "list[Report]",
+    judged: "dict[str, NDArray[np.float32]]",
+    path: Path | None,
+    said: "list[tuple[str, NDArray[np.float32]]]",
 ) -> "Gold | None":
-    """The gold of the reports that have it; raises InputError where gold fits no report."""
+    """The gold of the reports and sentences that have it.
+
+    Raises InputError where gold fits no report.
+    """
     import numpy as np
 
     from labeler.neural import Gold
 
-    if path is None:
-        return None
-    known = [report for report in chosen if report.id in judged]
-    if not known:
+    known = [(report.text, judged[report.id]) for report in chosen if report.id in judged]
+    if path is not None and not known:
         raise InputError(
             f"{path}: names no report of the archive; do the identifiers have the same form? "
             "(--gold-id-column, --id-column)"
         )
-    texts = tuple(report.text for report in known)
-    return Gold(texts, np.stack([judged[report.id] for report in known]))
+    known += said
+    if not known:
+        return None
+    texts = tuple(text for text, _ in known)
+    return Gold(texts, np.stack([present_l for _, present_l in known]), len(said))

@@ -67,12 +67,19 @@ class Reading:
 
     def bags(self) -> list[NDArray[np.int32]]:
         """The different sentences of each report."""
+        if not self.reports:
+            return []
         cuts = np.searchsorted(self.report_o, np.arange(1, self.reports))
         return [np.unique(bag) for bag in np.split(self.sentence_o, cuts)]
 
 
-def read_reports(labeler: Labeler, texts: Iterable[str]) -> Reading:
-    """Take reports apart; what stands in sections that are no evidence is left out."""
+def read_reports(
+    labeler: Labeler, texts: Sequence[str], labelled: Iterable[ReportLabels] | None = None
+) -> Reading:
+    """Take reports apart; what stands in sections that are no evidence is left out.
+
+    `labelled` is what the labeler says of them, where that is known already.
+    """
     number_of: dict[str, int] = {}
     sentence_o: list[int] = []
     report_o: list[int] = []
@@ -80,8 +87,8 @@ def read_reports(labeler: Labeler, texts: Iterable[str]) -> Reading:
     value_ol: list[Values] = []
     value_rl: list[Values] = []
     silent = np.full(len(labeler.label_names), BLANK, np.int8)
-    for report, text in enumerate(texts):
-        read = labeler.label(text)
+    known = map(labeler.label, texts) if labelled is None else labelled
+    for report, (text, read) in enumerate(zip(texts, known, strict=True)):
         value_rl.append(as_values(read.labels.values()))
         spoken = _by_sentence(read)
         # The labeler's own walk, so that positions are those that its facts count by.

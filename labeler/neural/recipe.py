@@ -26,3 +26,5 @@ class Gold:
 
     texts: tuple[str, ...]
     present_rl: Floats
+    sentences: int = 0
+    """So many at the end are judged sentences, which calibrate only where no report is judged."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from configs.contracts import InputError
+from labeler.fact import ReportLabels
 from labeler.labeler import Labeler
 from labeler.neural.fusion import Combination, Floats, Fusion, decided, features
 from labeler.neural.network import SentenceNetwork
@@ -54,22 +55,33 @@ class NeuralStage:
     _known: dict[str, NDArray[np.float32]] = field(default_factory=dict, init=False, repr=False)
 
     def judge(
-        self, labeler: Labeler, texts: Sequence[str], fusion: Fusion = Fusion.FUSED
+        self,
+        labeler: Labeler,
+        texts: Sequence[str],
+        fusion: Fusion = Fusion.FUSED,
+        labelled: Sequence[ReportLabels] | None = None,
     ) -> Judged:
-        """Probabilities and values of reports, in their order; give some hundreds at a time.
+        """Probabilities and values of reports, in their order; give some thousands at most.
 
-        Raises InputError where the stage was taught other labels than the labeler's, or without
-        the gold that `fused` needs.
+        `labelled` is what the labeler says of them, where that is known already. With `rules` the
+        values are theirs, and the probabilities those of `fused`, or `neural` without gold. Raises
+        InputError where the stage was taught other labels than the labeler's, or without the gold
+        that `fused` needs.
         """
         self.check(labeler, fusion)
-        reading = read_reports(labeler, texts)
+        reading = read_reports(labeler, texts, labelled)
         hazard_ul = self.hazards(reading.sentences)
-        combination = self.combinations[fusion]
-        seen = features(fusion, reading.value_rl, report_hazards(reading, hazard_ul))
+        telling = fusion
+        if fusion is Fusion.RULES:
+            telling = Fusion.FUSED if Fusion.FUSED in self.combinations else Fusion.NEURAL
+        combination = self.combinations[telling]
+        seen = features(telling, reading.value_rl, report_hazards(reading, hazard_ul))
         probability_rl = combination.probability(seen)
-        ruled_rl = reading.coding.present(reading.value_rl)
-        present_rl = probability_rl >= combination.threshold_l
-        value_rl = decided(reading.value_rl, ruled_rl, present_rl)
+        value_rl = reading.value_rl
+        if fusion is not Fusion.RULES:
+            ruled_rl = reading.coding.present(reading.value_rl)
+            present_rl = probability_rl >= combination.threshold_l
+            value_rl = decided(reading.value_rl, ruled_rl, present_rl)
         return Judged(value_rl, probability_rl, _loudest(reading, hazard_ul))
 
     def check(self, labeler: Labeler, fusion: Fusion) -> None:
@@ -79,7 +91,7 @@ class NeuralStage:
                 f"the neural stage was taught the labels of {self.convention!r}, which are not "
                 "those of this convention; teach it anew"
             )
-        if fusion not in self.combinations:
+        if fusion is not Fusion.RULES and fusion not in self.combinations:
             known = " or ".join(self.combinations)
             raise InputError(
                 f"the neural stage was taught without gold: --fusion {fusion} is not possible, "
@@ -99,6 +111,13 @@ class NeuralStage:
         if not sentences:
             return np.zeros((0, len(self.labels)), np.float32)
         return np.stack([self._known[sentence] for sentence in sentences])
+
+    def forget(self) -> None:
+        """Forget all sentences: what comes next does not depend on what came before.
+
+        The last bits of a number depend on the sentences that it was computed with.
+        """
+        self._known.clear()
 
     def states(self, sentences: Sequence[str]) -> list[Tensor]:
         """The encoder's state of every token of each sentence (t, d), on the CPU."""

@@ -13,7 +13,7 @@ from labeler.neural.encoder import Encoder, new_encoder
 from labeler.neural.fusion import Combination, Fusion, features, fit_combination
 from labeler.neural.learning import FromRules, run
 from labeler.neural.network import SentenceNetwork
-from labeler.neural.reading import Floats, Reading, read_reports, weak_targets
+from labeler.neural.reading import Floats, Reading, Values, read_reports, weak_targets
 from labeler.neural.recipe import Gold, Recipe
 from labeler.neural.stage import NeuralStage, best_device, report_hazards
 from labeler.neural.tokens import Tokens, batches_by_length
@@ -53,16 +53,18 @@ def teach(
     tell("learning from the rules")
     _learn_rules(network, tokens, ids, archive, rate, recipe, rng)
     network.to(best_device())
+    judged_reports = len(gold.texts) - gold.sentences if gold else 0
     card: dict[str, float | str] = {
         "reports": archive.reports,
         "sentences": len(ids),
-        "gold_reports": len(gold.texts) if gold else 0,
-        "calibrated_on": "gold" if gold else "rules",
+        "gold_reports": judged_reports,
+        "gold_sentences": gold.sentences if gold else 0,
+        "calibrated_on": "rules" if gold is None else "gold" if judged_reports else "sentences",
     }
     stage = NeuralStage(convention, labeler.label_names, network, tokens, {}, card)
     if gold is None:
         return _calibrated_on_rules(stage, labeler, held_out)
-    tell(f"learning from {len(gold.texts):,} reports with gold")
+    tell(f"learning from {judged_reports:,} reports and {gold.sentences:,} sentences with gold")
     return _taught_gold(stage, labeler, gold, recipe)
 
 
@@ -101,7 +103,7 @@ def _calibrated_on_rules(
     reading = read_reports(labeler, held_out)
     hazard_rl = report_hazards(reading, stage.hazards(reading.sentences))
     said_rl = reading.coding.present(reading.value_rl).astype(np.float32)
-    combination = _combination(Fusion.NEURAL, reading, hazard_rl, said_rl)
+    combination = _combination(Fusion.NEURAL, reading.value_rl, hazard_rl, said_rl)
     return replace(stage, combinations={Fusion.NEURAL: combination})
 
 
@@ -109,8 +111,12 @@ def _taught_gold(stage: NeuralStage, labeler: Labeler, gold: Gold, recipe: Recip
     reading = read_reports(labeler, gold.texts)
     fitted = cross_fit(stage, reading, gold, recipe)
     stage.network.head = fitted.head.to(best_device())
+    # Sentences were chosen for being doubtful: how often one is right says little of reports.
+    told = slice(0, len(gold.texts) - gold.sentences or None)
     combinations = {
-        fusion: _combination(fusion, reading, fitted.held_out_rl, gold.present_rl)
+        fusion: _combination(
+            fusion, reading.value_rl[told], fitted.held_out_rl[told], gold.present_rl[told]
+        )
         for fusion in (Fusion.NEURAL, Fusion.FUSED)
     }
     card = {**stage.card, "gold_epochs": fitted.epochs}
@@ -118,10 +124,9 @@ def _taught_gold(stage: NeuralStage, labeler: Labeler, gold: Gold, recipe: Recip
 
 
 def _combination(
-    fusion: Fusion, reading: Reading, hazard_rl: Floats, present_rl: Floats
+    fusion: Fusion, value_rl: Values, hazard_rl: Floats, present_rl: Floats
 ) -> Combination:
     known_rl = ~np.isnan(present_rl)
     if len(np.unique(present_rl[known_rl])) < 2:
         raise InputError("what the stage is calibrated on holds one value only; give more reports")
-    seen = features(fusion, reading.value_rl, hazard_rl)
-    return fit_combination(seen, present_rl == 1, known_rl)
+    return fit_combination(features(fusion, value_rl, hazard_rl), present_rl == 1, known_rl)

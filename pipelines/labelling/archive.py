@@ -34,7 +34,7 @@ def label_archive(
     to label, RuntimeError unless every record read stands in exactly one part.
     """
     before = _stamp(archive)
-    parts = Parts(work.out)
+    parts = work.parts
     cuts = cut(records, shard_size)
     cuts, several = _peeked(cuts)
     workers = workers or (usable_cores() if several else 1)

@@ -3,7 +3,7 @@
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ from configs.contracts import InputError
 from pipelines.labelling.tally import Tally
 
 TABLES = ("labels", "facts", "reports", "rejected")
+SOFT_LABELS = "soft_labels"
+"""One more where a taught stage judges beside the rules."""
+_ALL_TABLES = (*TABLES, SOFT_LABELS)
 _CSV = ("labels.csv", "facts.csv")
 _STATE = ".shards"
 
@@ -27,8 +30,10 @@ class Parts:
     marks, which carry the shards' counts, go once `run.json` says that the folder is complete.
     """
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, names: Sequence[str] = TABLES) -> None:
+        """`names` are the tables that the run writes."""
         self.out = out
+        self.names = tuple(names)
         self._state = out / _STATE
         self._plan = self._state / "plan.json"
 
@@ -44,7 +49,7 @@ class Parts:
             if restart:
                 self.clear()
                 self._state.mkdir()
-            for folder in (self._state, *map(self.table, TABLES)):
+            for folder in (self._state, *map(self.table, _ALL_TABLES)):
                 for leftover in folder.glob(".*.tmp"):
                     leftover.unlink(missing_ok=True)
             try:
@@ -59,7 +64,7 @@ class Parts:
     def refuse_in_the_way(self, archive: Path) -> None:
         """Raise InputError where the archive, or a table of the user's, has the name of ours."""
         own = self.table("reports")
-        if own.is_file() or archive in map(self.table, TABLES):
+        if own.is_file() or archive in map(self.table, _ALL_TABLES):
             name = own.name if own.is_file() else archive.name
             raise InputError(f"{self.out}: its {name} is none of label's; choose another --out")
 
@@ -80,7 +85,7 @@ class Parts:
         """
         if self.plan() != plan:
             raise InputError(f"{self.out}: now belongs to another run; this one ends")
-        for name in TABLES:
+        for name in self.names:
             files.write_table(self.table(name) / _part(number), tables[name].combine_chunks())
         files.write_json(self._mark(number), tally.as_json())
 
@@ -89,7 +94,7 @@ class Parts:
         mark = self._mark(number)
         if not mark.exists():
             return None
-        if not all((self.table(name) / _part(number)).exists() for name in TABLES):
+        if not all((self.table(name) / _part(number)).exists() for name in self.names):
             return None
         return Tally.from_json(files.read_json(mark))
 
@@ -97,14 +102,18 @@ class Parts:
         """Count the rows of every part against the tally: nothing lost, nothing doubled."""
         expected = [_part(number) for number in range(shards)]
         rows = {}
-        for name in TABLES:
+        for name in self.names:
             folder = self.table(name)
             if sorted(path.name for path in folder.iterdir()) != expected:
                 raise RuntimeError(f"{folder}: does not hold exactly the parts of {shards} shards")
             rows[name] = sum(pq.read_metadata(folder / part).num_rows for part in expected)
         counted = {"labels": total.labelled, "facts": total.facts}
         counted |= {"reports": total.labelled, "rejected": total.rejected}
-        if rows != counted or total.read != total.labelled + total.rejected:
+        counted |= {SOFT_LABELS: total.labelled * len(total.values)}
+        if (
+            rows != {name: counted[name] for name in self.names}
+            or total.read != total.labelled + total.rejected
+        ):
             raise RuntimeError(f"{self.out}: {total.read} records read, but not all accounted for")
 
     def first_detail(self) -> str:
@@ -118,17 +127,17 @@ class Parts:
 
     def complete(self) -> bool:
         """Whether all tables are there, as far as their names go."""
-        return all(self.table(name).is_dir() for name in TABLES)
+        return all(self.table(name).is_dir() for name in self.names)
 
     def exist(self) -> bool:
         """Whether the folder holds tables or an interrupted run."""
-        return self._state.exists() or any(self.table(name).exists() for name in TABLES)
+        return self._state.exists() or any(self.table(name).exists() for name in _ALL_TABLES)
 
     def clear(self) -> None:
         """Remove all that a run of `label` writes."""
         (self.out / "run.json").unlink(missing_ok=True)
         self.forget()
-        for path in (*map(self.table, TABLES), *(self.out / name for name in _CSV)):
+        for path in (*map(self.table, _ALL_TABLES), *(self.out / name for name in _CSV)):
             if path.is_dir():
                 shutil.rmtree(path)
             else:

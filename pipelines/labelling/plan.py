@@ -16,13 +16,18 @@ _CODE = ("configs", "labeler", "pipelines.reports_in", "pipelines.labelling")
 
 
 def make_plan(
-    reports: Path, options: Mapping[str, Any], convention: str, overlay: Path | None
+    reports: Path,
+    options: Mapping[str, Any],
+    convention: str,
+    overlay: Path | None,
+    stage: Path | None = None,
 ) -> dict[str, Any]:
-    """The plan as it stands in JSON: hashes of archive, rules and program, and the options."""
+    """The plan as it stands in JSON: hashes of archive, rules, stage and program, the options."""
     return {
         "format": PLAN_FORMAT,
         "archive": files.sha256_of(reports),
         "rules": rules_digest(convention, overlay),
+        "stage": None if stage is None else files.sha256_of(stage),
         "program": _digest(_CODE, ".py"),
         "options": {name: _plain(value) for name, value in options.items()},
     }
@@ -80,6 +85,8 @@ def _compare(out: Path, before: Any, plan: Mapping[str, Any]) -> None:
         old = before.get("options", {})
         changed = (name for name, value in plan["options"].items() if old.get(name) != value)
         what = ", ".join(f"--{name.replace('_', '-')}" for name in changed) or "an option"
+    elif before.get("stage") != plan["stage"]:
+        what = "the stage"
     else:
         what = "a finding, cue, convention or the program itself"
     raise InputError(f"{out}: {what} has changed since this folder was begun; {advice}")

@@ -24,6 +24,8 @@ class Tally:
     facts: int = 0
     contradicted: int = 0
     """Reports of which one section affirms what another denies."""
+    overruled: int = 0
+    """Label values that are a taught stage's and not the rules'."""
     reasons: Counter[str] = field(default_factory=Counter)
     values: dict[str, Counter[str]] = field(default_factory=dict)
     """By label, how many reports have it present, absent, uncertain and blank."""
@@ -55,7 +57,7 @@ class Tally:
         self.reasons[str(record.reason)] += 1
 
     def __iadd__(self, other: "Tally") -> Self:
-        for name in ("read", "labelled", "rejected", "facts", "contradicted"):
+        for name in ("read", "labelled", "rejected", "facts", "contradicted", "overruled"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.reasons.update(other.reasons)
         self.positives.update(other.positives)

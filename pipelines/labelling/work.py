@@ -11,18 +11,22 @@ import pyarrow as pa
 
 from configs import tables
 from configs.contracts import InputError, RecordReason, Stage
+from configs.files import sha256_of
 from pipelines.labelling.cut import Text
-from pipelines.labelling.parts import Parts
+from pipelines.labelling.parts import SOFT_LABELS, TABLES, Parts
 from pipelines.labelling.plan import rules_digest
 from pipelines.labelling.tally import Tally
+from pipelines.labelling.taught import Taught, TaughtLabels, apply
 from pipelines.reports_in.exam import exam_in_text
 from pipelines.running.run import Rejected, rejected_table
 from pipelines.running.shards import Lost, Shard
 
 if TYPE_CHECKING:
     from labeler import Fact, Labeler, ReportLabels
+    from labeler.neural import NeuralStage
 
 _SECONDS = 60.0  # loading the rules, on a busy machine
+_STAGE_SECONDS = 120.0  # loading a stage and the library that computes it
 _CHARS_PER_SECOND = 50_000  # a fiftieth of what a core does
 _LOST = {
     RecordReason.CRASH: "labelling it ends its process",
@@ -37,6 +41,10 @@ class Tables(NamedTuple):
     facts: pa.Table
     reports: pa.Table
     contradicted: int
+    soft: pa.Table = tables.SOFT_LABELS.empty_table()
+    """Where a taught stage judges beside the rules."""
+    overruled: int = 0
+    """Label values that are the stage's and not the rules'."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,32 +56,57 @@ class LabelWork:
     overlay: Path | None
     binary: bool
     plan: Mapping[str, Any] = field(default_factory=dict)
+    taught: Taught | None = None
+
+    @property
+    def parts(self) -> Parts:
+        """The folder's parts."""
+        return Parts(self.out, TABLES if self.taught is None else (*TABLES, SOFT_LABELS))
 
     def compute(self, records: Sequence[Text]) -> Tables:
         """Label some reports."""
         labeler = _load_labeler(self.convention, self.overlay, self.plan["rules"])
-        values: list[tuple[int | None, ...]] = []
+        read = [_read(labeler, record) for record in records]
+        judged = self._judged(labeler, records, read)
         facts: list[Fact] = []
-        counts, contradicted = [], 0
-        for record in records:
-            read = _read(labeler, record)
-            labels = labeler.binary(read.labels) if self.binary else read.labels
-            values.append(tuple(labels.values()))
-            facts += read.facts
-            counts.append(len(read.facts))
-            contradicted += bool(read.contradictions)
+        for one in read:
+            facts += one.facts
+        counts = [len(one.facts) for one in read]
+        values = [
+            tuple((labeler.binary(labels) if self.binary else labels).values())
+            for labels in judged.labels
+        ]
         ids = pa.array([record.id for record in records], pa.string())
         fact_ids = ids.take(pa.array(np.repeat(np.arange(len(records)), counts), pa.int64()))
         return Tables(
             _table(ids, values, tables.labels_schema(labeler.label_names)),
             _table(fact_ids, facts, tables.FACTS),
             reports_table(records),
-            contradicted,
+            sum(bool(one.contradictions) for one in read),
+            judged.soft,
+            judged.overruled,
         )
+
+    def _judged(
+        self, labeler: "Labeler", records: Sequence[Text], read: Sequence["ReportLabels"]
+    ) -> TaughtLabels:
+        """What the stage makes of what the rules read; without one the rules' own labels."""
+        if self.taught is None:
+            empty = tables.SOFT_LABELS.empty_table()
+            return TaughtLabels([one.labels for one in read], empty, 0)
+        from labeler.neural import Fusion
+
+        stage = _load_stage(self.taught.folder, self.plan["stage"])
+        triples = [(r.id, r.text, one) for r, one in zip(records, read, strict=True)]
+        return apply(stage, labeler, triples, Fusion(self.taught.fusion))
 
     def seconds(self, records: Sequence[Text]) -> float:
         """A deadline that only a hanging report misses."""
-        return _SECONDS + sum(len(record.text) for record in records) / _CHARS_PER_SECOND
+        chars = sum(len(record.text) for record in records)
+        seconds = _SECONDS + chars / _CHARS_PER_SECOND
+        if self.taught is not None:
+            seconds += _STAGE_SECONDS + chars * self.taught.seconds_a_char
+        return seconds
 
     def finish(self, shard: Shard, pieces: Sequence[Any]) -> Tally:
         """Write the shard's parts; reports that could not be labelled are set aside."""
@@ -84,12 +117,14 @@ class LabelWork:
         facts = pa.concat_tables([empty.facts, *(piece.facts for piece in done)])
         reports = pa.concat_tables([empty.reports, *(piece.reports for piece in done)])
         tally = Tally.of_tables(labels, facts, sum(piece.contradicted for piece in done))
+        tally.overruled = sum(piece.overruled for piece in done)
         rejected = [*shard.rest, *lost]
         for record in rejected:
             tally.reject(record)
         written = {"labels": labels, "facts": facts, "reports": reports}
         written["rejected"] = rejected_table(rejected)
-        Parts(self.out).write(shard.number, written, tally, self.plan)
+        written[SOFT_LABELS] = pa.concat_tables([empty.soft, *(piece.soft for piece in done)])
+        self.parts.write(shard.number, written, tally, self.plan)
         return tally
 
     def _empty(self) -> Tables:
@@ -117,6 +152,16 @@ def _load_labeler(convention: str, overlay: Path | None, rules: str) -> "Labeler
     labeler = load_labeler(convention, overlay)
     gc.disable()  # labelling makes no cycles, and looking for some takes half as long again
     return labeler
+
+
+@cache
+def _load_stage(folder: Path, sha256: str) -> "NeuralStage":
+    """A taught stage, kept for the life of the process; it must be the run's."""
+    from labeler.neural import load
+
+    if not folder.is_dir() or sha256_of(folder) != sha256:
+        raise InputError(f"{folder}: a worker finds another stage there than this run's, or none")
+    return load(folder)
 
 
 def _read(labeler: "Labeler", record: Text) -> "ReportLabels":

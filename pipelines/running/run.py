@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -36,7 +37,8 @@ class Run:
     """One verb's run over one output folder.
 
     Use as a context manager: on success it writes `rejected.parquet` and then `run.json`, so that
-    a `run.json` says that the folder is complete. On an exception it writes neither.
+    a `run.json` says that the folder is complete. On an exception it writes neither, and a folder
+    that it made and that is empty goes again.
     """
 
     verb: str
@@ -53,12 +55,15 @@ class Run:
     anonymous: bool = False
     """Record no path and no argument as typed, only their hashes: they may name a patient."""
     _started: float = 0.0
+    _made: list[Path] = field(default_factory=list)
+    """Folders that were not there before, the deepest first."""
 
     def __enter__(self) -> Self:
         self._started = time.perf_counter()
         for name, path in self.inputs.items():
             if not path.exists():
                 raise InputError(f"{path}: no such file or folder ({name})")
+        self._made = [folder for folder in (self.out, *self.out.parents) if not folder.exists()]
         try:
             self.out.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
@@ -88,6 +93,9 @@ class Run:
         trace: TracebackType | None,
     ) -> None:
         if error is not None:
+            with suppress(OSError):  # something was written
+                for folder in self._made:
+                    folder.rmdir()
             return
         if self.rejected_in_parts is None:
             files.write_table(self.out / "rejected.parquet", rejected_table(self.rejected))

@@ -11,7 +11,6 @@ VERBS = (
     "demo",
     "label",
     "teach",
-    "fuse",
     "score",
     "explain",
     "dataset",

@@ -139,7 +139,7 @@ def test_a_table_called_reports_that_label_did_not_write_is_left_alone(
     store: Path, tmp_path: Path
 ) -> None:
     labels = write_labels(tmp_path / "labels", "A1")
-    files.write_json(labels / "run.json", {"verb": "fuse"})
+    files.write_json(labels / "run.json", {"verb": "dataset"})
     files.write_table(labels / "reports.parquet", pa.table({"report_text": ["Emphysema."]}))
     assert len(cohort(labels, store, out=tmp_path / "cohort", quiet=True)) == 2
 
@@ -230,7 +230,7 @@ def test_a_bad_mapping_is_refused(store: Path, tmp_path: Path, content: str, mes
     (tmp_path / "map.csv").write_text(content)
     with pytest.raises(InputError, match=message):
         cohort(labels, store, out=tmp_path / "cohort", map_file=tmp_path / "map.csv")
-    assert not list((tmp_path / "cohort").iterdir())
+    assert not (tmp_path / "cohort").exists()
 
 
 def test_nothing_in_common_another_key_and_wrong_shares_are_refused(

@@ -32,6 +32,20 @@ def test_a_failed_run_is_not_recorded_as_done(tmp_path: Path) -> None:
     assert not (tmp_path / "run.json").exists()
 
 
+def test_a_failed_run_leaves_no_empty_folder_that_it_made(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), Run("label", tmp_path / "new" / "out"):
+        raise RuntimeError
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(RuntimeError), Run("label", tmp_path / "new" / "out") as run:
+        (run.out / "part").touch()
+        raise RuntimeError
+    assert (tmp_path / "new" / "out" / "part").exists()
+    (tmp_path / "theirs").mkdir()
+    with pytest.raises(RuntimeError), Run("label", tmp_path / "theirs"):
+        raise RuntimeError
+    assert (tmp_path / "theirs").exists()
+
+
 def test_another_verb_s_results_are_left_alone(tmp_path: Path) -> None:
     with Run("label", tmp_path):
         pass
