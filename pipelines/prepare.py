@@ -28,6 +28,7 @@ def prepare(
     id_map: Path | None = None,
     dataset: str | None = None,
     metadata: Path | None = None,
+    site: str | None = None,
     series: list[str] | None = None,
     all_series: bool = False,
     any_content: bool = False,
@@ -58,6 +59,8 @@ def prepare(
         ct_rate or rad_chestct: the files are that data set's, and its names say whose they are.
     metadata
         The data set's published metadata table.
+    site
+        Where these scans were taken, in a word of your own, for `chestct cohort --test-site`.
     series
         Only the series of this UID (or file name without ending); may be repeated.
     all_series
@@ -113,6 +116,7 @@ def prepare(
     config = {
         "profile": grid.model_dump(mode="json"),
         "dataset": dataset,
+        "site": site,
         "all_series": all_series,
         "any_content": any_content,
     }
@@ -129,7 +133,7 @@ def prepare(
                 Task(item.candidate, item.ids, store, any_content, known, item.record)
                 for item in named
             )
-            _prepare_all(run, store, tasks, workers, quiet)
+            _prepare_all(run, store, tasks, site, workers, quiet)
         summary = _summary(run, store, survey)
         run.facts["left_out"] = dict(survey.left_out)
     if not quiet:
@@ -158,6 +162,7 @@ class PrepareSummary:
     def show(self, rejected: "list[Rejected]") -> None:
         """Print the counts, and the reasons of what was rejected."""
         from model.volumes.find import listing
+        from pipelines.preparing.choice import NOT_CHOSEN
         from pipelines.running.progress import results
 
         results.print(
@@ -168,7 +173,8 @@ class PrepareSummary:
             table = self.out / "rejected.parquet"
             results.print(f"{self.rejected:,} rejected ({_reasons(rejected)}): {table}")
         if self.left_out:
-            results.print(f"left out: {', '.join(listing(self.left_out))}", markup=False)
+            hint = "; --all-series keeps every series" if NOT_CHOSEN in self.left_out else ""
+            results.print(f"left out: {', '.join(listing(self.left_out))}{hint}", markup=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +218,12 @@ def _reject_refused(run: "Run", survey: "Survey", key: "IdKey", root: Path) -> N
 
 
 def _prepare_all(
-    run: "Run", store: "Store", tasks: "Iterator[Task]", workers: int | None, quiet: bool
+    run: "Run",
+    store: "Store",
+    tasks: "Iterator[Task]",
+    site: str | None,
+    workers: int | None,
+    quiet: bool,
 ) -> None:
     from pipelines.preparing.work import prepare_one, set_aside
     from pipelines.running.progress import track
@@ -231,7 +242,7 @@ def _prepare_all(
     )
     for outcome in track(work, "preparing", total=len(missing), quiet=quiet):
         if isinstance(outcome, dict):
-            store.record(outcome)
+            store.record(outcome | {"site": site})
             run.counts["added"] += 1
         else:
             run.rejected.append(outcome)

@@ -98,7 +98,7 @@ def triage(
                 _once(arrivals, board, workers, quiet)
             worklist = board.write()
             run.counts["kept"] = board.kept
-            run.facts["left_out"] = arrivals.left_out
+            run.facts["left_out"] = dict(arrivals.left_out)
         for row in worklist.having(Standing.NOT_READ):
             for reason in row.reasons:
                 run.reject(row.scan.series or "scan", Stage.READ, reason.code, reason.meaning)
@@ -126,12 +126,13 @@ def _network(bundle: "Bundle", path: Path) -> Network:
 
 def _once(arrivals: "Arrivals", board: "Board", workers: int, quiet: bool) -> None:
     """Read all that is there; interrupted, the list so far is written."""
+    from model.volumes.find import listing
     from pipelines.triaging.readers import Readers
 
     found = arrivals.look()
     if not found:
-        listing = ", ".join(f"{count} {kind}" for kind, count in arrivals.left_out.items())
-        raise InputError(f"{arrivals.root}: no CT images below; found {listing or 'nothing'}")
+        others = ", ".join(listing(arrivals.left_out)) or "nothing"
+        raise InputError(f"{arrivals.root}: no CT images below; found {others}")
     board.show(found)
     board.write()
     tasks = board.missing(frozenset())

@@ -8,7 +8,7 @@ from configs.contracts import InputError
 from model.volumes.find import Candidate, Survey
 from model.volumes.selection import rank
 
-NOT_CHOSEN = "other series of a scan (--all-series keeps them)"
+NOT_CHOSEN = "other series of a scan"
 CONVERSION = "volume file in the folder of a DICOM series"
 NOT_NAMED = "series that was not named"
 

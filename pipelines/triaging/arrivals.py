@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +39,7 @@ class Arrivals:
     root: Path
     settle_seconds: float = 0.0
     clock: Callable[[], float] = time.monotonic
-    left_out: dict[str, int] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
     waiting: int = 0
     """Files that were still changing at the last look."""
     _stamps: dict[Path, Stamp] = field(default_factory=dict)
@@ -59,7 +60,7 @@ class Arrivals:
         except VolumeError as error:
             raise InputError(str(error).partition(": ")[2]) from None
         chosen = choose(found, self.root, all_series=False, series=())
-        self.left_out = dict(found.left_out)
+        self.left_out = found.left_out
         there: list[Candidate | Refused] = [*chosen, *found.refused]
         items = [item for item in there if item.series_uid not in arriving]
         return sorted(map(self._arrival, items), key=lambda arrival: arrival.received)

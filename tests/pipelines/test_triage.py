@@ -140,7 +140,13 @@ def test_sixty_planted_identities_reach_no_list(
         plant(image)
         image.StudyInstanceUID, image.SeriesInstanceUID = "1.2.840.9", "1.2.840.9.1"
 
+    def second(image: Dataset) -> None:
+        plant(image)
+        image.SeriesInstanceUID = "1.2.840.8"
+        image.SOPInstanceUID = f"1.2.840.8.{image.InstanceNumber}"
+
     write_series(tmp_path / "in" / "CANARYFOLDER", chest(), fill=plant)
+    write_series(tmp_path / "in" / "CANARYSECOND", chest(), fill=second)
     write_series(tmp_path / "in" / "CANARYGAP", chest(), fill=other)
     for number in (20, 21):
         (tmp_path / "in" / "CANARYGAP" / f"{number:03}.dcm").unlink()
@@ -148,6 +154,9 @@ def test_sixty_planted_identities_reach_no_list(
     with caplog.at_level("DEBUG"):
         made = triage(tmp_path / "in", model=model, out=tmp_path / "out", reports=True)
     assert [row.standing for row in made.rows] == [Standing.NOT_READ, Standing.RANKED]
+    left_out = json.loads((tmp_path / "out" / "run.json").read_text())["left_out"]
+    assert left_out["other series of a scan"] == 1
+    assert "--" not in " ".join(left_out)  # no option of another verb
     said = capsys.readouterr()
     written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     everything = b"".join(path.read_bytes() for path in written)
