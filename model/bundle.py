@@ -105,7 +105,8 @@ class Bundle:
             if not self.has_evidence:
                 logits = _numpy(self.network(hu_bzyx)[0])
                 return Prediction(self.labels, logits, self.probabilities(logits))
-            logits_bl, maps_blzyx, bias_l = self.network.evidence(hu_bzyx)  # type: ignore[operator]
+            evidence = self.network.evidence  # a Tensor or Module, as far as torch's types say
+            logits_bl, maps_blzyx, bias_l = evidence(hu_bzyx)  # type: ignore[operator]
         logits, maps = _numpy(logits_bl[0]), _numpy(maps_blzyx[0])
         cells = (maps.shape[1], maps.shape[2], maps.shape[3])
         affine = map_affine(prepared.affine_lps, self.profile.grid_zyx, cells)

@@ -23,6 +23,7 @@ class AdditiveEnsemble(Ensemble):
 
     def evidence(self, hu_bzyx: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits (b, l), maps (b, l, z, y, x) and bias (l): |logit - bias - sum(map)| < 1e-4."""
+        # Torch's stubs take any attribute of a module for a tensor or a module.
         each = [member.evidence(hu_bzyx) for member in self.members]  # type: ignore[operator]
         logits, maps, biases = (
             torch.stack(tensors).mean(dim=0) for tensors in zip(*each, strict=True)

@@ -1,13 +1,14 @@
 """`chestct dataset`: a public data set's tables as this product's own, a row a scan."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from configs.contracts import InputError
 
 if TYPE_CHECKING:
-    from pipelines.datasets.dataset import Dataset, ScanRow
+    from pipelines.datasets.dataset import Conflict, Dataset, ScanRow
     from pipelines.running.run import Run
 
 
@@ -58,7 +59,7 @@ def dataset(
     return counts
 
 
-def _kept(run: "Run", rows: list, what: str) -> "list[ScanRow]":  # type: ignore[type-arg]
+def _kept(run: "Run", rows: "Sequence[ScanRow | Conflict]", what: str) -> "list[ScanRow]":
     from configs.contracts import RecordReason, Stage
     from pipelines.datasets.dataset import ScanRow
 

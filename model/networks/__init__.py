@@ -51,6 +51,7 @@ def channels_last(network: nn.Module) -> nn.Module:
 
     `network.to(memory_format=...)` knows one number of dimensions at a time.
     """
+    # torch's stubs know no `memory_format` alone.
     for module in network.modules():
         if isinstance(module, nn.Conv3d):
             module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]

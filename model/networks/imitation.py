@@ -114,7 +114,7 @@ def imitate(
             predicted = bridge(_mean_features(trunk, hu.to(device)))
             loss = functional.mse_loss(predicted, features_nf[rows.to(device)])
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()  # type: ignore[no-untyped-call]  # torch's stub
             nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
             errors.append(float(loss.detach()))

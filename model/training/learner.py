@@ -26,7 +26,7 @@ class Learner:
         if config.channels_last:
             network = channels_last(network)
         if fabric.world_size > 1 and fabric.device.type == "cuda":
-            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]  # torch's stub
         self.network = network.to(fabric.device)
         self.average = MovingAverage(self.network, config.ema_decay)
         self.best: dict[str, Tensor] = {}

@@ -1,7 +1,7 @@
 """Gradient checkpointing: a block's activations are computed again on the way back."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -23,14 +23,17 @@ def recompute_blocks(network: nn.Module) -> int:
         module for module in network.modules() if isinstance(module, ResidualBlock | BasicBlock)
     ]
     for block in blocks:
-        block.forward = partial(_recomputed, block, block.forward)  # type: ignore[method-assign]
+        block.forward = partial(_recomputed, block, block.forward)  # type: ignore[method-assign]  # meant
     return len(blocks)
 
 
 def _recomputed(block: nn.Module, forward: Callable[..., Any], *inputs: Any) -> Any:
     if not block.training:
         return forward(*inputs)
-    contexts = lambda: (nullcontext(), _frozen_statistics(block))  # noqa: E731
+
+    def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+        return nullcontext(), _frozen_statistics(block)
+
     return checkpoint(forward, *inputs, use_reentrant=False, context_fn=contexts)
 
 

@@ -188,7 +188,7 @@ def _interval(estimate: Estimate, digits: int = 2) -> str:
     """The interval alone, for a second line."""
     if not math.isfinite(estimate.value) or not math.isfinite(estimate.low):
         return ""
-    between = " to " if estimate.low < 0 else "–"  # noqa: RUF001
+    between = " to " if estimate.low < 0 else "–"  # noqa: RUF001 - an en dash
     return f"{estimate.low:.{digits}f}{between}{estimate.high:.{digits}f}"
 
 

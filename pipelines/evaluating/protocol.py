@@ -47,6 +47,7 @@ class Published(_Closed):
     test_set: str
     label_source: str
     comparable: Comparable
+    n: str = "not stated"
     note: str = ""
 
 
@@ -165,7 +166,7 @@ def table_of(
         Row(
             row.system,
             Estimate(row.macro_auroc, nothing, nothing),
-            "not stated",
+            row.n,
             row.labels,
             row.test_set,
             row.label_source,

@@ -73,8 +73,8 @@ def _copy(store: Store, volume_ids: Sequence[str], target: Path, *, quiet: bool)
     needed, free = sum(sizes[name] for name in missing), shutil.disk_usage(target).free
     if needed > free:
         raise InputError(
-            f"--local-copy {target.parent}: {needed / 2**30:.1f} GiB are needed, {free / 2**30:.1f} "
-            "GiB are free; name another folder, or leave --local-copy out"
+            f"--local-copy {target.parent}: {needed / 2**30:.1f} GiB are needed and "
+            f"{free / 2**30:.1f} GiB are free; name another folder, or leave --local-copy out"
         )
     for name in ("store.json", *(p.relative_to(store.path) for p in _manifest_parts(store))):
         _copy_file(store.path / str(name), target / str(name))

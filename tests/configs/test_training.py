@@ -20,7 +20,7 @@ def test_overrides_replace_and_mistakes_are_named():
     with pytest.raises(InputError, match=r"seeds: expected a list, such as \[0, 1, 2\]"):
         load_train(RECIPES / "demo.yaml", {"seeds": 3})
     with pytest.raises(ValidationError):
-        Augmentation(flip_up_down=0.5)  # type: ignore[call-arg]
+        Augmentation(flip_up_down=0.5)  # type: ignore[call-arg]  # that is the point
 
 
 @pytest.mark.parametrize(
