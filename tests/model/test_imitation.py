@@ -10,10 +10,10 @@ from model.data import Volumes
 from model.networks import build_network
 from model.networks.imitation import imitate, read_features
 from model.networks.sizes import size_of
-from tests.model.archive import PROFILE
+from tests.model.narrow import COARSE
 from tests.model.phantom import make_chests
 
-HU, VALUES = make_chests(32)
+HU, VALUES = make_chests(32, edge=16)
 IDS = [f"volume{i}" for i in range(32)]
 CPU = torch.device("cpu")
 
@@ -63,12 +63,12 @@ def test_wrong_features_are_refused(tmp_path: Path, content: dict[str, object], 
 @pytest.mark.parametrize("name", ["additive", "axialnet"])
 def test_a_trunk_learns_what_the_encoder_says(name: str):
     torch.manual_seed(0)
-    network = build_network(name, PROFILE, 3, size_of(name, "tiny"))
+    network = build_network(name, COARSE, 3, size_of(name, "tiny"))
     others = {n: p.clone() for n, p in network.state_dict().items() if "trunk." not in n}
     table = torch.from_numpy(features()).float()
     explained = imitate(
         network,
-        Volumes(IDS, lambda name: HU[IDS.index(name)], PROFILE.grid_zyx, in_memory=True),
+        Volumes(IDS, lambda name: HU[IDS.index(name)], COARSE.grid_zyx, in_memory=True),
         (table - table.mean(0)) / table.std(0),
         batch_size=8,
         learning_rate=3e-3,
