@@ -255,6 +255,21 @@ def test_a_form_that_cannot_be_written_is_named_and_the_others_are_written(
         report(scan, model=model, out=tmp_path, form="docx", quiet=True)
 
 
+def test_without_the_extra_for_dicom_nothing_is_sent_and_the_rest_is_written(
+    scan: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setitem(sys.modules, "highdicom", None)
+    report(scan, model=model, out=tmp_path, form="json,dicom", identified=True)
+    assert "chestct[dicom-sr]" in capsys.readouterr().err
+    with pytest.raises(InputError, match="nothing was sent"):
+        report(scan, model=model, out=tmp_path, form="json", send="127.0.0.1:9:X")
+    assert "chestct[dicom-sr]" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "rejected.parquet", "report.json", "run.json",
+    ]  # fmt: skip
+
+
 TEXTS = (  # text of every value representation that holds text, PS3.5 6.2
     "PatientName", "PatientID", "IssuerOfPatientID", "OtherPatientNames", "PatientBirthName",
     "PatientMotherBirthName", "PatientAddress", "PatientTelephoneNumbers",

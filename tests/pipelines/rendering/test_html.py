@@ -67,6 +67,12 @@ def test_the_first_screen_comes_in_the_order_of_reading(page: Page) -> None:
     assert places == sorted(places)
 
 
+def test_a_tab_tells_which_scan_it_shows(report: ScanReport, html: str) -> None:
+    assert f"<title>{report.scan.series[:8]} · Chest CT" in html
+    named = report.scan.model_copy(update={"identified": True, "accession": "A17"})
+    assert "<title>A17 · Chest CT" in render(report.model_copy(update={"scan": named}))
+
+
 def test_percents_are_whole_and_never_certain(page: Page) -> None:
     assert ">99 %" in page.text
     assert "<1 %" in page.text

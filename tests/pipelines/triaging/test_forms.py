@@ -100,6 +100,7 @@ def test_a_flag_from_outside_the_body_is_marked() -> None:
     page = html.render(listed(row(1, flags=(inside,)), row(2, flags=(outside,))))
     assert page.count('<small class="doubt">outside the body, slice 3</small>') == 1
     assert page.count('<tr class="flagged"') == 2
+    assert "<title>2 flagged · Worklist</title>" in page
 
 
 @pytest.mark.external
