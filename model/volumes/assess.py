@@ -8,7 +8,7 @@ import numpy as np
 
 from model.volumes.anatomy import Anatomy, find_anatomy
 from model.volumes.upright import Upright, extent, judge
-from model.volumes.volume import PADDING_HU, HuArray, Volume
+from model.volumes.volume import PADDING_HU, HuArray, Volume, spacing_of
 
 
 class AssessReason(StrEnum):
@@ -23,6 +23,7 @@ class AssessReason(StrEnum):
     NO_BODY = "NO_BODY"
     NO_LUNGS = "NO_LUNGS"
     TOO_LITTLE_CHEST = "TOO_LITTLE_CHEST"
+    PROPORTIONS = "PROPORTIONS"
     UPSIDE_DOWN = "UPSIDE_DOWN"
     BACK_TO_FRONT = "BACK_TO_FRONT"
     ON_ITS_SIDE = "ON_ITS_SIDE"
@@ -63,9 +64,11 @@ _MIN_LUNG_SHARE = 0.03
 _MIN_LUNG_ML = 100.0
 _MIN_LUNG_HEIGHT_MM = 120.0
 _CUT_SHARE = 0.10
+_LUNG_HEIGHT_TO_WIDTH = (0.35, 1.8)  # measured: 0.9 to 1.1
+_MAX_LUNG_WIDTH_MM = 450.0
 _UPSIDE_DOWN = -0.25
 _BACK_TO_FRONT = -0.2
-_ON_ITS_SIDE = -0.1
+_ON_ITS_SIDE = -0.2
 _MIRRORED = -0.5
 _SIDES_CUT_SHARE = 0.3
 _THICK_MM = 5.05
@@ -85,9 +88,10 @@ _BEHIND = {
     AssessReason.NO_BODY: ("body_ml",),
     AssessReason.NO_LUNGS: ("lung_share",),
     AssessReason.TOO_LITTLE_CHEST: ("lungs_ml", "lung_height_mm"),
+    AssessReason.PROPORTIONS: ("lung_height_mm", "lung_width_mm"),
     AssessReason.UPSIDE_DOWN: ("head_up",),
     AssessReason.BACK_TO_FRONT: ("spine_behind",),
-    AssessReason.ON_ITS_SIDE: ("wide",),
+    AssessReason.ON_ITS_SIDE: ("side_by_side", "cut_at_ends"),
     AssessReason.MIRRORED: ("heart_left",),
     AssessReason.APEX_CUT: ("lung_at_top",),
     AssessReason.BASE_CUT: ("lung_at_bottom",),
@@ -237,8 +241,15 @@ def _coverage_reasons(
     low, high = extent(anatomy.lungs_zyx, 0)
     step_mm = anatomy.step_zyx[0] * volume.spacing_mm_zyx[0]
     height = (high - low + 1) * step_mm
+    left, right = extent(anatomy.lungs_zyx, 2)
+    width = (right - left + 1) * spacing_of(anatomy.affine_lps)[2]
     top, bottom = area[-1] / area.max(), area[0] / area.max()
-    measured |= {"lung_height_mm": height, "lung_at_top": top, "lung_at_bottom": bottom}
+    measured |= {"lung_height_mm": height, "lung_width_mm": width}
+    measured |= {"lung_at_top": top, "lung_at_bottom": bottom}
+    flattest, tallest = _LUNG_HEIGHT_TO_WIDTH
+    flat = height < flattest * width and max(top, bottom) <= _CUT_SHARE
+    if flat or height > tallest * width or width > _MAX_LUNG_WIDTH_MM:
+        yield AssessReason.PROPORTIONS  # a wrong step, or pixels of a wrong size
     if height < _MIN_LUNG_HEIGHT_MM and max(top, bottom) > _CUT_SHARE:
         yield AssessReason.TOO_LITTLE_CHEST
     if top > _CUT_SHARE:
@@ -257,13 +268,14 @@ def _posture_reasons(upright: Upright, measured: dict[str, float]) -> Iterator[A
         "head_up": upright.head_up,
         "spine_behind": upright.spine_behind,
         "heart_left": upright.heart_left,
-        "wide": upright.wide,
+        "side_by_side": upright.side_by_side,
+        "cut_at_ends": upright.cut_at_ends,
     }
     if upright.head_up < _UPSIDE_DOWN:
         yield AssessReason.UPSIDE_DOWN
     if upright.spine_behind < _BACK_TO_FRONT:
         yield AssessReason.BACK_TO_FRONT
-    if upright.wide < _ON_ITS_SIDE:
+    if min(upright.side_by_side, upright.cut_at_ends) < _ON_ITS_SIDE:
         yield AssessReason.ON_ITS_SIDE
     if upright.heart_left < _MIRRORED:
         yield AssessReason.MIRRORED

@@ -97,7 +97,8 @@ def _check_affine(voxels: Voxels) -> None:
     if np.array_equal(np.abs(voxels.affine_lps), np.eye(4)):
         raise VolumeError(
             VolumeReason.ORIENTATION,
-            "voxels of 1 mm at the origin of the axes: a default, no geometry; use the corrected files",
+            "voxels of 1 mm at the origin of the axes are a default, no geometry; look for a "
+            "corrected release of the files",
         )
     spacing = spacing_of(voxels.affine_lps)
     if not plausible(spacing):

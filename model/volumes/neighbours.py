@@ -1,8 +1,8 @@
 """Slices that do not belong between their neighbours: another scan's, or two scans by turns.
 
 Anatomy changes steadily: a slice is more like the next than like the one after. On 11 public CT
-scans the difference to the next slice was at most .80 of that to the one after, and noise alone
-gives 1; a slice turned over, or taken from 3 cm away, gave 1.8 to 3.6.
+scans the difference to the next slice was at most .72 of that to the one after, and noise alone
+gives 1; a slice turned over, or taken from 5 cm away, gave 2.8 to 4.7.
 """
 
 import numpy as np
@@ -16,7 +16,8 @@ _JUMP = 2.0
 _JUMP_HU = 80.0
 _NOTABLE_HU = 10.0  # below, differences are rounding and label maps
 _FEWEST = 5
-_SAMPLES = 64  # a side
+_BLOCKS = 32  # a side
+_BLOCK = 4  # samples a side: means over them hide noise and streaks
 _RANGE_HU = (-900, 1500)  # padding beside room air is no difference
 
 
@@ -28,8 +29,7 @@ def check_neighbours(hu_kji: HuArray) -> tuple[str, ...]:
     """
     if len(hu_kji) < _FEWEST:
         return ()
-    rows, columns = (max(1, size // _SAMPLES) for size in hu_kji.shape[1:])
-    thin = hu_kji[:, ::rows, ::columns].astype(np.float32).clip(*_RANGE_HU)
+    thin = _block_means(hu_kji)
     next_hu, after_hu = _differences(thin, 1), _differences(thin, 2)
     if np.median(next_hu) > max(_BY_TURNS * float(np.median(after_hu)), _NOTABLE_HU):
         raise VolumeError(
@@ -45,6 +45,17 @@ def check_neighbours(hu_kji: HuArray) -> tuple[str, ...]:
     beside = np.maximum(next_hu[:-2], next_hu[2:])
     jumps = np.flatnonzero(next_hu[1:-1] > np.maximum(_JUMP * beside, _JUMP_HU))
     return tuple(f"the content jumps between slices {at + 2} and {at + 3}" for at in jumps[:1])
+
+
+def _block_means(hu_kji: HuArray) -> NDArray[np.float32]:
+    """About 32 x 32 means over blocks of each slice; small slices stay as they are."""
+    block = min(_BLOCK, *(max(1, size // _BLOCKS) for size in hu_kji.shape[1:]))
+    rows, columns = (max(1, size // (_BLOCKS * block)) for size in hu_kji.shape[1:])
+    thin = hu_kji[:, ::rows, ::columns].clip(*_RANGE_HU)
+    height, width = (size // block * block for size in thin.shape[1:])
+    blocks = thin[:, :height, :width].reshape(len(thin), height // block, block, -1, block)
+    means: NDArray[np.float32] = blocks.mean(axis=(2, 4), dtype=np.float32)
+    return means
 
 
 def _differences(thin_kji: NDArray[np.float32], lag: int) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """Which way a chest lies by its content alone, whatever the header says.
 
-Four signed scores, above 0 for a chest that is stored as it should be: head up, spine behind,
-heart to the patient's left, wider than deep. Each has two votes, since disease can turn one.
+Signed scores, above 0 for a chest that is stored as it should be: head up, spine behind, heart to
+the patient's left, lungs side by side, cut at its ends. Most have two votes: disease can turn one.
 """
 
 import math
@@ -18,6 +18,7 @@ _AIRWAY_HU = -500
 _AIRWAY_CM2 = (0.8, 8.0)
 _AIRWAY_OFF_MIDLINE_MM = 30.0
 _SPINE_BAND_MM = 40.0
+_ENDS_IN_AIR, _CUT_SIDES = 0.1, 0.4  # the sides of a small field of view cut the body too
 _EVEN_LUNGS = 1.6  # beyond this ratio one lung is diseased, and says nothing about sides
 
 
@@ -28,8 +29,11 @@ class Upright:
     head_up: float
     spine_behind: float
     heart_left: float
-    wide: float
-    """Below 0 only where body and lungs are both deeper than wide: a quarter turn."""
+    cut_at_ends: float
+    """Below 0 where front and back, or sides, cut more of the body than its ends: another axis
+    runs from the feet to the head."""
+    side_by_side: float
+    """Below 0 where the gap between the lungs lies along another axis."""
 
 
 def judge(anatomy: Anatomy) -> Upright:
@@ -43,15 +47,37 @@ def judge(anatomy: Anatomy) -> Upright:
         head_up=_tissue_sinks(body, lungs, low, high) + _airway_above(anatomy, low, high, middle),
         spine_behind=_bone_behind(anatomy, low, high, middle) + _recess_behind(lungs, low, high),
         heart_left=_heart_left(anatomy, low, high, middle) + _right_lung_larger(lungs, middle),
-        wide=max(_wide(body[low : high + 1], anatomy), _wide(lungs, anatomy)),
+        cut_at_ends=_cut_at_ends(body),
+        side_by_side=_side_by_side(lungs),
     )
 
 
-def _wide(mask: Mask, anatomy: Anatomy) -> float:
-    """The logarithm of how much wider than deep a mask is, by its spread in mm."""
-    _, dy, dx = spacing_of(anatomy.affine_lps)
-    _, rows, columns = np.nonzero(mask)
-    return math.log(max(columns.std() * dx, 1.0) / max(rows.std() * dy, 1.0))
+def _cut_at_ends(body: Mask) -> float:
+    """A chest goes on above and below the image, and ends in air at front and back."""
+    ends, front_and_back, sides = (_cut_share(body, axis) for axis in range(3))
+    if ends < _ENDS_IN_AIR and sides > _CUT_SIDES:
+        return ends - sides
+    return ends - front_and_back
+
+
+def _cut_share(body: Mask, axis: int) -> float:
+    """The smaller of an axis's two faces of the image that lies in the body, by its largest cut."""
+    area = body.sum(axis=tuple(other for other in range(3) if other != axis))
+    return float(min(area[0], area[-1]) / area.max())
+
+
+def _side_by_side(lungs: Mask) -> float:
+    """Two lungs leave a gap between them from side to side, and none along the other axes."""
+    return _gap(lungs, 2) - max(_gap(lungs, 0), _gap(lungs, 1))
+
+
+def _gap(lungs: Mask, axis: int) -> float:
+    """How far the lungs' section sinks in the middle of an axis, against both halves' largest."""
+    first, last = extent(lungs, axis)
+    area = lungs.sum(axis=tuple(other for other in range(3) if other != axis))[first : last + 1]
+    third = max(1, len(area) // 3)
+    sides = min(area[:third].max(), area[-third:].max())
+    return 1.0 - float(area[third:-third].min() / sides) if len(area) > 2 * third else 0.0
 
 
 def extent(mask: Mask, axis: int) -> tuple[int, int]:

@@ -65,6 +65,8 @@ NONSENSE = {
     "raw values": (HU + 1024, R.NOT_HU),
     "shuffled slices": (HU[RNG.permutation(len(HU))], R.SHUFFLED),
     "150 HU too high": (HU + 150, R.HU_SHIFTED),
+    "lying along y": (HU.transpose(1, 0, 2), R.ON_ITS_SIDE),
+    "lying along y, wide along z": (HU.transpose(1, 2, 0), R.ON_ITS_SIDE),
     "transposed in its plane": (HU.transpose(0, 2, 1), R.ON_ITS_SIDE),
     "lungs alone, the rest 0": (np.where(HU < -600, HU, 0), R.MASKED),
     "background 0": (np.where(HU < -950, 0, HU), R.MASKED),
