@@ -75,7 +75,8 @@ class Cue(BaseModel):
     opens: bool = False
     """A new clause begins with these words."""
     value: str | None = None
-    """What a severity or count cue stands for: "mild", "3"."""
+    """What a severity or count cue stands for: "mild", "3"; of normality, the place that it speaks
+    of by itself: "no abnormality" of the chest, where the text names no other."""
     phrases: tuple[PhraseText, ...] = Field(min_length=1)
 
 

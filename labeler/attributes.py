@@ -28,13 +28,14 @@ class Attributes(NamedTuple):
     segment: str | None
     size_mm: float | None
     sizes_mm: tuple[float, ...]
+    other_sizes_mm: tuple[float, ...]
     size_below: bool
     prior_size_mm: float | None
     severity: str | None
     count: int | None  # type: ignore[assignment]  # a table column, shadows tuple.count
 
 
-NO_ATTRIBUTES = Attributes(None, None, None, None, (), False, None, None, None)
+NO_ATTRIBUTES = Attributes(None, None, None, None, (), (), False, None, None, None)
 
 
 class AttributeReader:
@@ -170,7 +171,7 @@ class AttributeReader:
         mention = self._mentions[number]
         side = lobe = segment = severity = count = None
         is_limit = True
-        current: list[float] = []
+        current: list[tuple[float, ...]] = []
         earlier: list[float] = []
         if self._owners is not None:
             phrase = self._owners.phrase_of[number]
@@ -180,21 +181,26 @@ class AttributeReader:
             if has_lobe:
                 lobe = self._lobe(phrase, side)
             for size in self._sizes.get(phrase, ()):
-                (earlier if size.prior else current).extend(size.diameters_mm)
+                if size.prior:
+                    earlier.extend(size.diameters_mm)
+                else:
+                    current.append(size.diameters_mm)
                 is_limit = is_limit and (size.below or size.prior)
         if self._segments and (near := self._context.beside(mention, self._segments)):
             segment = nearest(mention, near).item
         if self._context.has_values and governing:
             severity = _nearest_value(mention, governing, Meaning.SEVERITY)
             count = _nearest_value(mention, governing, Meaning.COUNT)
+        largest: tuple[float, ...] = max(current, key=max) if current else ()
         return tuple.__new__(
             Attributes,
             (
                 side,
                 lobe,
                 segment,
-                max(current) if current else None,
-                tuple(current),
+                max(largest) if largest else None,
+                largest,
+                _others(current, largest),
                 is_limit and bool(current),
                 max(earlier) if earlier else None,
                 severity,
@@ -211,6 +217,14 @@ class AttributeReader:
         if own_side is None and side in ("right", "left"):
             return f"{side}_{lobe}"
         return lobe if own_side in (None, side) or side == _BILATERAL else None
+
+
+def _others(sizes: list[tuple[float, ...]], largest: tuple[float, ...]) -> tuple[float, ...]:
+    """The diameter of each thing measured beside the largest."""
+    if len(sizes) < 2:
+        return ()
+    sizes.remove(largest)
+    return tuple(max(diameters) for diameters in sizes)
 
 
 def _by_start(owned: _Owned) -> int:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from configs.contracts import Assessability, Change, Existence, Experiencer, Temporality
 from configs.cue import Direction, Meaning, Scope
 from labeler.clauses import clause_starts
-from labeler.cues import FoundCue, is_of_list, read_cues
+from labeler.cues import FoundCue, is_of_list, is_verdict, read_cues
 from labeler.lexicon import Hit, Hits, Item
 
 _NEAR = 30  # characters between a cue and a mention that are near
@@ -107,6 +107,7 @@ class Context:
         "limits",
         "reason",
         "text",
+        "verdicts",
     )
 
     def __init__(
@@ -147,6 +148,8 @@ class Context:
             elif means in _REASONS and self.reason is None:
                 self.reason = lowered[found.start : found.end]
         self._reaches = [self._reach(found) for found in speaking]
+        self.verdicts = [found for found in cues if is_verdict(found)]
+        """The words that call a whole examination normal, or the place that the text names."""
         self._may_ask = "?" in lowered
         self._judged: tuple[list[FoundCue], Judgement] = [], PLAIN
 

@@ -17,6 +17,11 @@ _qualifies = re.compile(
     r" (?!(?:in|for|and|or|with|without|on|at|as|than|except|apart|other|but)\b)\w"
 ).match
 
+_closes = re.compile(
+    r"\s*(?:[.;)]|\Z|(?:in|of|on|within|elsewhere|otherwise|other|apart|aside|except|is|are|was"
+    r"|were|seen|identified|detected|noted|present|observed|found|demonstrated|visualized)\b)"
+).match
+"""What may follow a verdict: "no abnormality is seen", but not "no abnormality or effusion"."""
 _COLON = re.compile(r"[:=|/]\s{0,2}$")
 _BORDER = re.compile(r"(?:[:=|/,(\u2013\u2014]|\s-{1,2})\s{0,2}$")
 _BORDER_REACH = 5  # characters before a value in which it stands
@@ -63,7 +68,7 @@ def read_cues(text: str, hits: Sequence[FoundCue], first: int) -> list[FoundCue]
                 continue
             while kept and kept[-1].end > start:
                 kept.pop()
-        elif start < reached:
+        elif start < reached or (is_verdict(found) and not _closes(text, end)):
             continue
         elif cue.means in _TURNING and (turned := _turned(text, found)) is not None:
             found = Hit(start, end, turned)
@@ -73,6 +78,11 @@ def read_cues(text: str, hits: Sequence[FoundCue], first: int) -> list[FoundCue]
         signs = [found for found in _signs(text) if found.start >= first]
         kept = sorted(kept + signs, key=by_start_then_longest)
     return kept
+
+
+def is_verdict(found: FoundCue) -> bool:
+    """Whether a cue calls a place normal by itself: "no significant abnormality"."""
+    return found.item.value is not None and found.item.means is _NORMAL
 
 
 def is_of_list(text: str, start: int) -> bool:

@@ -31,6 +31,9 @@ class Fact(NamedTuple):
     segment: str | None
     size_mm: float | None
     sizes_mm: tuple[float, ...]
+    """All diameters given of the thing measured; of several, those of the largest."""
+    other_sizes_mm: tuple[float, ...]
+    """Of several things measured, the largest diameter of each other one."""
     size_below: bool
     """The text gives the size only as a limit that it stays below: "less than 1 cm"."""
     prior_size_mm: float | None

@@ -32,6 +32,17 @@ _LIMIT_BEFORE = re.compile(
     r"(?: (?:a|the|about|approximately))? ?$"
 )
 _LIMIT_AFTER = re.compile(r" (?:or|and) (?:less|smaller|below|under)\b")
+_LISTED_BEFORE = re.compile(
+    r"(?:\b(?:of|with|about|approximately|measur\w+|sizes?|diameters?|are|were)|[(:]|\A) ?"
+    r"((?:\d{1,3}(?:[.,]\d{1,2})? ?(?:, ?(?:and |& ?)?|and |& ?)){1,6})$"
+)
+"""Numbers that share the unit of the one that follows: "nodules of 2, 3.5 and 4.8 mm"."""
+_LAST_OF_LIST = "and ", "& "
+_AXIS_AFTER = re.compile(
+    r"\s?(?:\(|in |on |at )?(?:the |its |their )?(?:longest |greatest |maximal |maximum )?"
+    r"(short|long|ap|anteroposterior|transverse|craniocaudal|cc|axial|coronal|sagittal|vertical"
+    r"|horizontal|width|length|height|depth)\b"
+)
 _LARGEST_MM = 600.0
 _BEFORE = 40
 
@@ -45,6 +56,8 @@ class Measurement(NamedTuple):
     prior: bool
     below: bool = False
     """Only a limit that the size stays below is given: "less than 1 cm"."""
+    axis: str | None = None
+    """The axis that it is said to be measured along."""
 
 
 def measurements(lowered: str) -> list[Measurement]:
@@ -56,6 +69,10 @@ def measurements(lowered: str) -> list[Measurement]:
     [False, True]
     >>> [m.below for m in measurements("nodes of less than 1 cm and a nodule of up to 9 mm")]
     [True, False]
+    >>> [m.diameters_mm for m in measurements("nodules of 2, 3.5 and 4.8 mm")]
+    [(2.0,), (3.5,), (4.8,)]
+    >>> [m.diameters_mm for m in measurements("12 mm in long axis and 8 mm in short axis")]
+    [(12.0, 8.0)]
     """
     found: list[Measurement] = []
     for unit in _UNITS:
@@ -79,8 +96,48 @@ def measurements(lowered: str) -> list[Measurement]:
             found.append(Measurement(earlier.start(1), earlier.end(1), (diameter,), True))
         prior = _is_prior(lowered, start, end, is_first=not found)
         below = _LIMIT_BEFORE.search(lowered, before, start) or _LIMIT_AFTER.match(lowered, end)
-        found.append(Measurement(start, end, diameters, prior and not earlier, below is not None))
+        if lowered.endswith(_LAST_OF_LIST, before, start):
+            found += _listed(lowered, before, start, factor)
+        axis = _AXIS_AFTER.match(lowered, end)
+        measured = Measurement(
+            start,
+            end,
+            diameters,
+            prior and not earlier,
+            below is not None,
+            axis[1] if axis else None,
+        )
+        if found and (both := _of_one(found[-1], measured)) is not None:
+            found[-1] = both
+        else:
+            found.append(measured)
     return found
+
+
+def _listed(lowered: str, before: int, start: int, factor: float) -> list[Measurement]:
+    """The numbers listed before the one at `start`, each a diameter of another thing."""
+    listed = _LISTED_BEFORE.search(lowered, before, start)
+    if listed is None:
+        return []
+    return [
+        Measurement(
+            listed.start(1) + number.start(),
+            listed.start(1) + number.end(),
+            (_millimetres(number[0], factor),),
+            False,
+        )
+        for number in _NUMBER.finditer(listed[1])
+    ]
+
+
+def _of_one(first: Measurement, second: Measurement) -> Measurement | None:
+    """Two measurements along two axes of one thing: "12 mm in long and 8 mm in short axis"."""
+    if None in (first.axis, second.axis) or first.axis == second.axis:
+        return None
+    if first.prior != second.prior or second.start - first.end > _BEFORE:
+        return None
+    diameters = first.diameters_mm + second.diameters_mm
+    return second._replace(start=first.start, diameters_mm=diameters)
 
 
 def _is_prior(lowered: str, start: int, end: int, *, is_first: bool) -> bool:

@@ -8,11 +8,12 @@ from configs.cue import CuePack, Meaning
 from configs.finding import Finding, ancestors
 from labeler.attributes import NO_ATTRIBUTES, AttributeReader, Attributes
 from labeler.context import LIMITS, PLAIN, Context, Judgement
-from labeler.cues import CompiledCue
+from labeler.cues import CompiledCue, is_verdict
 from labeler.ellipsis import find_ellipsis
 from labeler.fact import Fact
 from labeler.lexicon import Entry, Hit, HitKind, Hits, Lexicon, by_start_then_longest, lower
 from labeler.places import ELSEWHERE, Places
+from labeler.segment import IMPRESSION
 
 LIMITED_PREFIX = "limited_"
 """`limited_mediastinum` is the fact that the mediastinum could not be judged, or not well."""
@@ -48,6 +49,7 @@ class SentenceReader:
         self._side_in_lobe = {name: lobe.side for name, lobe in anatomy.lobes.items()}
         self._broader = {name: frozenset(ancestors(name, findings)) for name in findings}
         self._places = Places(findings, anatomy)
+        self._normal = {name for name, at in anatomy.places.items() if at.normal_rules_out}
         self._lexicon = Lexicon(_entries(findings, anatomy, packs))
 
     def read(self, text: str, section: str, topic: str, inherited: str | None) -> SentenceFacts:
@@ -82,7 +84,9 @@ class SentenceReader:
         said = {hit.item.means for hit in hits.cues}
         by_reference, no_contrast = Meaning.BY_REFERENCE in said, Meaning.NO_CONTRAST in said
         mentions = _mentions(hits.findings, hits.vetoes)
-        is_normal = Meaning.NORMAL in said and bool(hits.subjects or hits.wholes)
+        is_normal = Meaning.NORMAL in said and bool(
+            hits.subjects or hits.wholes or any(map(is_verdict, hits.cues))
+        )
         is_limited = bool(named) and not said.isdisjoint(LIMITS)
         if not (mentions or is_normal or is_limited):
             return SentenceFacts((), last_place, False, by_reference, no_contrast, False)
@@ -94,7 +98,13 @@ class SentenceReader:
         placed, is_open = self._placed(mentions, named, context, inherited)
         facts = self._mentioned(text, section, placed, hits, context) if placed else []
         if is_normal:
-            facts += self._normal_facts(text, section, hits, context)
+            normal = self._normal_facts(text, section, hits, context)
+            if context.verdicts and not normal:
+                about = {hit.item for hit in named}
+                is_open = is_open or not about
+                if about or inherited is None or section == IMPRESSION:
+                    normal = self._verdicts(text, section, about, context)
+            facts += normal
         limits = _limited_facts(text, section, named, context) if is_limited else []
         return SentenceFacts(
             tuple(facts + limits), last_place, is_open, by_reference, no_contrast, bool(limits)
@@ -189,6 +199,24 @@ class SentenceReader:
                 seen.add(hit.item)
                 whole = Hit(hit.start, hit.end, NORMAL_PREFIX + hit.item)
                 facts.append(_fact(text, section, whole, judgement, hit.item, NO_ATTRIBUTES))
+        return facts
+
+    def _verdicts(self, text: str, section: str, about: set[str], context: Context) -> list[Fact]:
+        """What words say that call by themselves a place normal: "no significant abnormality".
+
+        That is the one place that the sentence is about, else the one that the words mean.
+        """
+        facts: list[Fact] = []
+        for found in context.verdicts:
+            place = found.item.value if not about or found.item.value in about else min(about)
+            governing = context.governing(found.start, found.end)
+            judgement = context.judge(found.start, found.end, governing)
+            if place not in self._normal or (about and {place} != about):
+                continue
+            if judgement.existence is Existence.PRESENT:
+                judgement = judgement._replace(cue=context.text[found.start : found.end])
+                whole = Hit(found.start, found.end, f"{NORMAL_PREFIX}{place}")
+                facts.append(_fact(text, section, whole, judgement, place, NO_ATTRIBUTES))
         return facts
 
 

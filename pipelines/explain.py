@@ -5,13 +5,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from configs.contracts import Existence, Temporality
+from configs.contracts import Existence, LabelValue, Temporality
 
 if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
     from labeler import Fact, ReportLabels
+    from labeler.conventions import CompiledConvention
 
 _STYLES = {
     "present": "bold red",
@@ -53,7 +54,10 @@ def explain(
     from pipelines.running.progress import results
 
     text = read_one(report, report_id, ReadOptions(any_language=True))
-    explanation = Explanation(text, load_labeler(convention, configs).label(text), convention)
+    labeler = load_labeler(convention, configs)
+    labelled = labeler.label(text)
+    counted = frozenset(fact for fact in labelled.facts if _is_counted(fact, labeler.convention))
+    explanation = Explanation(text, labelled, convention, counted)
     if html is None:
         results.print(explanation.for_terminal())
     else:
@@ -72,6 +76,8 @@ class Explanation:
     text: str
     report: "ReportLabels"
     convention: str
+    counted: "frozenset[Fact]"
+    """The hedged facts that the convention counts as present."""
 
     def stretches(self) -> "list[tuple[str, tuple[Fact, ...]]]":
         """The whole text cut where facts begin and end, each piece with the facts that hold it."""
@@ -85,6 +91,10 @@ class Explanation:
             here = [fact for fact in here if fact.end >= end]
             pieces.append((self.text[start:end], tuple(here)))
         return pieces
+
+    def verdict(self, fact: "Fact") -> str:
+        """How a fact stands, and what a hedge counts as."""
+        return f"{standing(fact)}, counts as 1" if fact in self.counted else standing(fact)
 
     def notes(self) -> list[str]:
         """What a reader of the labels should know about the report as a whole."""
@@ -114,7 +124,7 @@ class Explanation:
 
         table = Table("words", "finding", "existence", "cue", "attributes", box=None)
         for fact in self.report.facts:
-            cells = (fact.text, fact.finding, standing(fact), fact.cue or "", attributes(fact))
+            cells = (fact.text, fact.finding, self.verdict(fact), fact.cue or "", attributes(fact))
             style = _STYLES[standing(fact)]
             table.add_row(*(Text(" ".join(cell.split()), style) for cell in cells))
         return table
@@ -127,6 +137,11 @@ class Explanation:
             if value is not None:
                 table.add_row(label, str(value))
         return table
+
+
+def _is_counted(fact: "Fact", convention: "CompiledConvention") -> bool:
+    hedged = fact.existence is Existence.UNCERTAIN
+    return hedged and any(value == LabelValue.PRESENT for _, value in convention.values(fact))
 
 
 def standing(fact: "Fact") -> str:
@@ -146,13 +161,15 @@ def standing(fact: "Fact") -> str:
 def attributes(fact: "Fact") -> str:
     """A fact's attributes in one line, those that say something."""
     sizes = " x ".join(f"{size:g}" for size in fact.sizes_mm)
+    others = ", ".join(f"{size:g}" for size in fact.other_sizes_mm)
     said = {
         "section": fact.section,
         "at": fact.anatomy,
         "side": fact.side,
         "lobe": fact.lobe,
         "segment": fact.segment,
-        "size": f"{sizes} mm" if sizes else None,
+        "size": f"{'< ' if fact.size_below else ''}{sizes} mm" if sizes else None,
+        "others": f"{others} mm" if others else None,
         "before": f"{fact.prior_size_mm:g} mm" if fact.prior_size_mm else None,
         "severity": fact.severity,
         "count": fact.count,

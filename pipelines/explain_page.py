@@ -60,7 +60,7 @@ def page(explanation: Explanation) -> str:
             "text": text,
             "kind": standing(facts[0]) if facts else "",
             "about": "\n".join(
-                f"{fact.finding}: {standing(fact)}"
+                f"{fact.finding}: {explanation.verdict(fact)}"
                 + (f"; cue: {fact.cue}" if fact.cue else "")
                 + f"; {attributes(fact)}"
                 for fact in facts
@@ -69,7 +69,7 @@ def page(explanation: Explanation) -> str:
         for text, facts in explanation.stretches()
     ]
     rows = [
-        (fact.text, fact.finding, standing(fact), fact.cue or "", attributes(fact))
+        (fact.text, fact.finding, explanation.verdict(fact), fact.cue or "", attributes(fact))
         for fact in explanation.report.facts
     ]
     template = Environment(autoescape=True).from_string(_PAGE)

@@ -57,7 +57,29 @@ SIZES = [
 def test_sizes(labeler: Labeler, marked: str, sizes: tuple[float, ...]) -> None:
     fact = fact_at(labeler, marked)
     assert fact.size_mm == max(sizes, default=None)
-    assert set(sizes) <= set(fact.sizes_mm) <= {*sizes, 3.0}  # "3-4 mm" may keep both
+    said = {*fact.sizes_mm, *fact.other_sizes_mm}
+    assert set(sizes) <= said <= {*sizes, 3.0}  # "3-4 mm" may keep both
+
+
+SEVERAL_SIZES = [
+    ("[Nodules] of 2, 3.5 and 4.8 mm.", (4.8,), (2, 3.5)),
+    ("2 mm, 3.5 mm and 4.8 mm [nodules] in the left lung.", (4.8,), (2, 3.5)),
+    ("[Nodules] measuring 6 and 4 mm.", (6,), (4,)),
+    ("A 2 x 3.5 x 4.8 mm [nodule].", (2, 3.5, 4.8), ()),
+    ("[Lymph nodes] of 12 x 8 mm and 5 mm.", (12, 8), (5,)),
+    ("A [nodule] of 12 mm in long axis and 8 mm in short axis.", (12, 8), ()),
+    ("[Nodes] of 12 mm in short axis and 8 mm in short axis.", (12,), (8,)),
+    ("A [nodule] on image 45, 5 mm.", (5,), ()),
+    ("A [nodule] in segments 3 and 5 mm beside it.", (5,), ()),
+]
+
+
+@pytest.mark.parametrize(("marked", "sizes", "others"), SEVERAL_SIZES)
+def test_several_things_are_not_one(
+    labeler: Labeler, marked: str, sizes: tuple[float, ...], others: tuple[float, ...]
+) -> None:
+    fact = fact_at(labeler, marked)
+    assert (fact.size_mm, fact.sizes_mm, fact.other_sizes_mm) == (max(sizes), sizes, others)
 
 
 PRIOR = [

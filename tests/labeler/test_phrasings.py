@@ -19,6 +19,11 @@ def labeler() -> Labeler:
     return load_labeler("clinical")
 
 
+@pytest.fixture(scope="module")
+def by_ct_rate() -> Labeler:
+    return load_labeler("ct_rate")
+
+
 def standing(fact: Fact) -> str:
     if fact.section not in EVIDENCE_SECTIONS or fact.hypothetical:
         return "aside"
@@ -48,3 +53,32 @@ def test_phrasing_is_understood(labeler: Labeler, sentence: str, wanted: dict[st
         else:
             assert said <= set(existence.split("|"))
         assert not change or {fact.change for fact in facts} == {change}
+
+
+VERDICTS = [
+    ("Normal chest CT.", True),
+    ("Unremarkable CT of the chest.", True),
+    ("Otherwise normal chest CT examination.", True),
+    ("No significant abnormality.", True),
+    ("The lungs are clear. IMPRESSION: Unremarkable study.", True),
+    ("No acute abnormality.", False),
+    ("No focal abnormality or pleural effusion.", False),
+    ("The prior CT was normal.", False),
+    ("Normal CT of the abdomen.", False),
+    ("The lungs are clear. No significant abnormality.", False),
+]
+
+
+@pytest.mark.parametrize(("text", "denies"), VERDICTS)
+def test_a_normal_chest_denies_what_may_be_in_it(
+    by_ct_rate: Labeler, text: str, *, denies: bool
+) -> None:
+    labels = by_ct_rate.label(text).labels
+    assert (labels.pop("Hiatal hernia") == 0) is denies
+    assert labels.pop("Medical material") is None  # what was put in is not denied by normality
+
+
+def test_an_exception_to_a_normal_chest_stands(by_ct_rate: Labeler) -> None:
+    text = "Normal chest CT except for a 4 mm nodule in the right upper lobe."
+    labels = by_ct_rate.label(text).labels
+    assert (labels["Lung nodule"], labels["Emphysema"]) == (1, 0)

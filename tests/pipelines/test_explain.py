@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from configs.contracts import InputError
-from pipelines.explain import Explanation, explain
+from pipelines.explain import Explanation, attributes, explain
 
 TEXT = "FINDINGS: A 7 mm nodule in the right upper lobe. No pleural effusion. A cyst <5 mm & calm."
 
@@ -67,3 +67,14 @@ def test_a_site_s_own_rules_are_explained_too(tmp_path: Path, own_configs: Path)
     (tmp_path / "report.txt").write_text("A snow globe is seen.")
     explanation = explain(tmp_path / "report.txt", convention="own", configs=own_configs)
     assert explanation.report.labels == {"Globe": 1}
+
+
+def test_a_limit_and_a_counted_hedge_say_so(tmp_path: Path) -> None:
+    path = tmp_path / "report.txt"
+    path.write_text("Nodes of less than 10 mm in the mediastinum. Possible emphysema.")
+    node, emphysema = explain(path).report.facts
+    assert "size < 10 mm" in attributes(node)
+    assert explain(path).verdict(emphysema) == "uncertain, counts as 1"
+    assert explain(path, convention="clinical").verdict(emphysema) == "uncertain"
+    explain(path, html=tmp_path / "page.html")
+    assert "uncertain, counts as 1" in (tmp_path / "page.html").read_text(encoding="utf-8")
