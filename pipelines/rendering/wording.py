@@ -54,6 +54,8 @@ def worded(report: ScanReport) -> dict[str, object]:
 def cautions(report: ScanReport) -> tuple[str, ...]:
     """What must be read before any number."""
     said = []
+    if unseen := [lack.name.lower() for lack in report.not_covered if lack.urgent]:
+        said.append(f"This model cannot see: {', '.join(unseen)}.")
     if report.model.training_data is TrainingData.SYNTHETIC:
         said.append(
             "Trained on synthetic scans only: the numbers show that the software works, they say "
@@ -130,16 +132,6 @@ def summary(report: ScanReport) -> tuple[Line, ...]:
                 "Every finding" if every else f"{fitted} of {len(report.findings)} findings",
                 "on enough validation scans",
                 Tone.PLAIN if every else Tone.CAREFUL,
-            )
-        )
-    if urgent := [lack.name for lack in report.not_covered if lack.urgent]:
-        lines.append(
-            Line(
-                "Cannot see",
-                counted(len(urgent), "urgent finding"),
-                ", ".join(urgent),
-                Tone.CAREFUL,
-                "lacking",
             )
         )
     if report.text_report:

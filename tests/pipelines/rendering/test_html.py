@@ -58,7 +58,8 @@ def page(html: str) -> Page:
 
 def test_the_first_screen_comes_in_the_order_of_reading(page: Page) -> None:
     order = [
-        INTENDED_USE, "Trained on synthetic scans only", "SYNTHETIC SCAN",
+        INTENDED_USE, "This model cannot see: pneumothorax, pulmonary embolism",
+        "Trained on synthetic scans only", "SYNTHETIC SCAN",
         "1 of 5 findings are not", "Chest CT, in scope", "The slices are thick", "Above threshold",
         "Indeterminate", "Below threshold", "Not covered by this model", PROBABILITY_MEANING,
     ]  # fmt: skip
@@ -155,9 +156,8 @@ def test_every_link_of_the_first_screen_leads_somewhere(report: ScanReport) -> N
     page = Page(render(second_reader.beside(report, "No nodule.")))
     ids = {attrs["id"] for _, attrs in page.elements if "id" in attrs}
     links = [str(attrs["href"]) for tag, attrs in page.elements if tag == "a"]
-    assert {"#lacking", "#text"} < set(links)
+    assert "#text" in links
     assert all(link[1:] in ids for link in links)
-    assert "Pneumothorax, Pulmonary embolism" in page.text
 
 
 def test_a_refused_page_has_reasons_and_no_number(report: ScanReport) -> None:
