@@ -57,7 +57,8 @@ def cohort(
     map_file
         CSV with the columns report_id and scan (accession number or study UID), for archives
         whose reports carry other ids; a report of several scans has several rows. A column site
-        says where a scan was taken, with or without the column scan.
+        says where a scan was taken, with or without the column scan, and comes before the site
+        that `chestct prepare --site` noted.
     id_key
         The site's key file; default: id.key in the store.
     split_by
@@ -66,7 +67,7 @@ def cohort(
         validate.
     test_site
         Every patient who was scanned at this site tests, the others train and validate; repeat it
-        for several. The sites stand in the --map file.
+        for several. `chestct prepare --site` notes sites, or the --map file names them.
     validation
         Share of patients in the validation split.
     test
@@ -94,6 +95,7 @@ def cohort(
         manifest = Store.open(store).manifest
         person = one_id_each(manifest)
         manifest = manifest.assign(patient_id=manifest["patient_id"].map(person))
+        manifest = manifest.rename(columns={"site": "site_of_store"})
         known = KnownScans(manifest, key)
         mapping = read_mapping(map_file, known) if map_file else None
         links = link(read_report_ids(table), known, mapping, aside)
@@ -156,7 +158,9 @@ def _set_aside(
 
 
 def _described(joined: pd.DataFrame, labels: Path) -> pd.DataFrame:
-    """The volumes in order, with what is stated of their reports."""
+    """The volumes in order, with what is stated of their reports; the map's site comes first."""
+    by_map = joined.pop("site")
+    joined["site"] = by_map.where(by_map.notna(), joined.pop("site_of_store"))
     stated = read_stated(labels, set(joined["report_id"]))
     described: pd.DataFrame = joined.merge(stated, "left", "report_id")
     return described.sort_values("volume_id", ignore_index=True)
@@ -170,7 +174,10 @@ def _splits(
         stated = sorted(joined["site"].dropna().unique())
         for site in test_sites:
             if site not in stated:
-                there = ", ".join(stated[:_SHOWN_SITES]) or "none; name them in the --map file"
+                there = (
+                    ", ".join(stated[:_SHOWN_SITES])
+                    or "none; name them by `prepare --site` or in the --map file"
+                )
                 raise InputError(f"--test-site {site}: no matched scan is of it; sites: {there}")
         return by_site(patients, joined["site"], test_sites, shares)
     if split_by == "random":

@@ -96,6 +96,8 @@ def label(
     quiet
         No progress bar and no summary; rejected records are told all the same.
     """
+    if not reports.exists():  # before what takes a second to import
+        raise InputError(f"{reports}: no such file or folder")
     from configs.convention import load_convention
     from configs.files import read_json
     from labeler.examples import check_examples
@@ -111,10 +113,8 @@ def label(
 
     if shard_size < 1:
         raise InputError("--shard-size: at least one record")
-    if stage is None and fusion in ("neural", "fused"):
-        raise InputError(f"--fusion {fusion}: needs --stage, a folder of `chestct teach`")
     names = tuple(load_convention(convention, overlay=configs).labels)
-    taught = None if stage is None else Taught.open(stage, fusion or "fused", names)
+    taught = Taught.open(stage, fusion, names)
     check_examples(configs)
     options = ReadOptions(
         id_column=id_column,

@@ -87,7 +87,7 @@ def encoder_from_config(content: dict[str, Any]) -> Any:
 
 
 def _built(config: Any) -> Any:
-    model = AutoModel.from_config(config, trust_remote_code=False)  # type: ignore[no-untyped-call]
+    model = AutoModel.from_config(config, trust_remote_code=False)  # type: ignore[no-untyped-call]  # transformers has no types
     return _without_pooler(model)
 
 

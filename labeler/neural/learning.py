@@ -9,7 +9,7 @@ from typing import Any
 import lightning
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F  # noqa: N812  # PyTorch's own name for it
 from torch.utils.data import DataLoader, IterableDataset
 
 from labeler.neural.network import SentenceNetwork, hazard_loss, pooled

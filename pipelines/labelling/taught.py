@@ -32,12 +32,21 @@ class Taught:
 
     @classmethod
     def open(
-        cls, folder: Path, fusion: Literal["rules", "neural", "fused"], labels: Sequence[str]
-    ) -> "Taught":
-        """Raise InputError for what is no stage, or none of these labels or that fusion.
+        cls,
+        folder: Path | None,
+        fusion: Literal["rules", "neural", "fused"] | None,
+        labels: Sequence[str],
+    ) -> "Taught | None":
+        """The stage in a folder, by default fused; None without a folder.
 
-        The rest is seen where it is loaded: that takes seconds and much memory.
+        Raises InputError for what is no stage, or none of these labels or that fusion. The rest is
+        seen where it is loaded: that takes seconds and much memory.
         """
+        if folder is None and fusion in ("neural", "fused"):
+            raise InputError(f"--fusion {fusion}: needs --stage, a folder of `chestct teach`")
+        if folder is None:
+            return None
+        fusion = fusion or "fused"
         weights = folder / "weights.safetensors"
         stage = read_json(folder / "stage.json") if weights.is_file() else None
         if not isinstance(stage, dict) or not (folder / "run.json").is_file():

@@ -48,11 +48,6 @@ class _RefusedError(Exception):
         self.reason = reason
 
 
-def begins_dicom(head: bytes) -> bool:
-    """Whether a file that begins so is a DICOM file (PS3.10 7.1)."""
-    return head[128:132] == b"DICM"
-
-
 def read_sr(path: Path, place: str) -> Report | Rejected | None:
     """The report in a DICOM file, the reason why it gives none, or None for another object."""
     try:

@@ -30,6 +30,7 @@ def add(
     study: str | None = None,
     pixels: int | None = None,
     date: str = "",
+    site: str | None = None,
 ) -> None:
     """A volume whose pixels are its own, unless `pixels` says which."""
     source = Source("dicom", (8, 8, 8), np.eye(4), sha256=series, date=date, sex="F", age_years=64)
@@ -41,7 +42,7 @@ def add(
         key.pseudonym("scan", study or f"study of {accession}"),
         key.pseudonym("patient", patient),
     )
-    store.add(prepared, ids)
+    store.record(store.write_array(prepared, ids) | {"site": site})
 
 
 def make_store(path: Path, *volumes: dict[str, Any]) -> Path:
@@ -315,8 +316,28 @@ def test_a_site_tests_with_all_who_were_ever_scanned_there(tmp_path: Path) -> No
     assert set(tested["site"]) == {"north", "south"}
     with pytest.raises(InputError, match="no matched scan is of it; sites: north, south"):
         cohort(labels, store, out=tmp_path / "c", map_file=mapping, test_site=["east"])
-    with pytest.raises(InputError, match="name them in the --map file"):
+    with pytest.raises(InputError, match="or in the --map file"):
         cohort(labels, store, out=tmp_path / "c", test_site=["east"])
+
+
+def test_a_site_that_the_store_notes_holds_unless_the_map_names_another(tmp_path: Path) -> None:
+    sites = ["north", "north", "south", None]
+    volumes = [
+        {"patient": f"p{n}", "accession": f"{n}", "site": site} for n, site in enumerate(sites)
+    ]
+    store = make_store(tmp_path / "store", *volumes)
+    labels = write_labels(tmp_path / "labels", "0", "1", "2", "3")
+    joined = cohort(labels, store, out=tmp_path / "a", test_site=["south"], quiet=True)
+    written = files.read_table(tmp_path / "a" / "cohort.parquet").to_pylist()
+    assert {row["report_id"]: row["site"] for row in written} == dict(
+        zip("0123", sites, strict=True)
+    )
+    assert set(joined["report_id"][joined["split"] == Split.TEST]) == {"2"}
+    mapping = tmp_path / "map.csv"
+    mapping.write_text("report_id,scan,site\n0,0,east\n1,1,\n2,2,\n")
+    joined = cohort(labels, store, out=tmp_path / "b", map_file=mapping, quiet=True)
+    found = dict(zip(joined["report_id"], joined["site"], strict=True))
+    assert found == {"0": "east", "1": "north", "2": "south"}
 
 
 def test_training_accepts_the_cohort(store: Path, tmp_path: Path) -> None:

@@ -283,3 +283,8 @@ def test_everything_rejected_is_an_input_error_that_leaves_the_list(tmp_path: Pa
         prepare(tmp_path / "scans", out=tmp_path / "store", quiet=True)
     rejected = pd.read_parquet(tmp_path / "store" / "rejected.parquet")
     assert rejected["reason"].tolist() == ["GAP"]
+
+
+def test_where_scans_were_taken_is_noted_when_told(archive: Path, tmp_path: Path) -> None:
+    prepare(archive, out=tmp_path / "store", site="north", quiet=True)
+    assert set(Store.open(tmp_path / "store").manifest["site"]) == {"north"}
