@@ -17,7 +17,6 @@ _CHANGES = frozenset(
 )
 _article = re.compile(r"(?:an? |the )?").match
 _goes_on = re.compile(r"\bn?or\b").search
-_has_verb = re.compile(r"\b(?:is|are|was|were)\b").search
 
 
 def clause_starts(text: str, cues: list[FoundCue], borders: Sequence[int], hits: Hits) -> list[int]:
@@ -87,7 +86,7 @@ def _beside_lists(
     """Where words stand beside a denied list, not in it: "no effusion, mild atelectasis".
 
     They have a degree, side or size of their own. A list's items are joined at the end ("no
-    effusion, mild or severe"), or have a common verb.
+    effusion, mild or severe").
     """
     beside = []
     for denial in denials:
@@ -104,10 +103,9 @@ def _beside(text: str, low: int, high: int, qualified: Container[int]) -> int | 
     while comma >= 0:
         article = _article(text, comma + 2)
         at = article.end() if article else comma + 2
-        if at in qualified or text[at : at + 1].isdigit():
-            named = comma + 2 < at
-            if not _goes_on(text, at, high) and (named or not _has_verb(text, at, high)):
-                return comma + 1
+        is_qualified = at in qualified or text[at : at + 1].isdigit()
+        if is_qualified and not _goes_on(text, at, high):
+            return comma + 1
         comma = text.find(", ", comma + 1, high)
     return None
 
