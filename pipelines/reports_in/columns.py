@@ -1,5 +1,6 @@
 """Which columns of a table hold the report's identifier and its text."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,14 @@ TEXT_COLUMNS = (
     ("findings", "impression"),
 )
 _SHOWN = 20
+_BETWEEN_WORDS = re.compile(r"[\s_.-]+")
+_NAME_CHARS, _NAME_WORDS = 60, 6
+
+
+def _is_name(text: str) -> bool:
+    """Whether a cell of a first line may be a column's name; a number or a sentence is none."""
+    is_short = len(text) <= _NAME_CHARS and len(text.split()) <= _NAME_WORDS
+    return is_short and (not text or any(map(str.isalpha, text)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +42,7 @@ class ReportColumns:
 
 
 def choose_columns(columns: Sequence[str], source: str, options: ReadOptions) -> ReportColumns:
-    """The columns asked for, else the usual names in any case.
+    """The columns asked for, else the usual names in any spelling ("Report ID", "REPORT_ID").
 
     Raises InputError naming the source, its columns, and the flag that settles it.
     """
@@ -58,7 +67,7 @@ def choose_columns(columns: Sequence[str], source: str, options: ReadOptions) ->
 
 
 def choose_id(columns: Sequence[str], source: str, id_column: str | None) -> str:
-    """The identifier's column: the one asked for, else the first usual name in any case."""
+    """The identifier's column: the one asked for, else the first usual name in any spelling."""
     if id_column is None:
         found = _first(columns, [(name,) for name in ID_COLUMNS])
         if found is None:
@@ -78,14 +87,28 @@ def _check(columns: Sequence[str], source: str, name: str, flag: str) -> None:
 
 
 def _first(columns: Sequence[str], candidates: Sequence[tuple[str, ...]]) -> tuple[str, ...] | None:
-    spelled = {name.casefold(): name for name in reversed(columns)}
+    spelled = {_letters(name): name for name in reversed(columns)}
     for names in candidates:
-        found = tuple(spelled.get(name.casefold()) for name in names)
+        found = tuple(spelled.get(_letters(name)) for name in names)
         if all(found):
             return tuple(name for name in found if name)
     return None
 
 
+def _letters(name: str) -> str:
+    """What two spellings of a column's name have in common.
+
+    >>> _letters("Report ID") == _letters("report_id") == _letters("ReportId")
+    True
+    """
+    return _BETWEEN_WORDS.sub("", name.casefold())
+
+
 def _missing(columns: Sequence[str], source: str, what: str, flag: str) -> InputError:
+    if not all(map(_is_name, columns)):  # it may be a record, which is not to be told
+        return InputError(
+            f"{source}: {what}; its first line does not look like a header of column names: "
+            f"add one, such as report_id,report_text, or name the right column with {flag}"
+        )
     shown = ", ".join(columns[:_SHOWN]) + (", ..." if len(columns) > _SHOWN else "")
     return InputError(f"{source}: {what}; its columns are {shown}; name the right one with {flag}")

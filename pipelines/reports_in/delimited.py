@@ -6,6 +6,7 @@ reading goes on at the next line, so that a stray quote cannot swallow the rows 
 """
 
 import csv
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -18,6 +19,7 @@ from pipelines.reports_in.text_file import MAX_RECORD_CHARS, open_text, undecode
 from pipelines.running.run import Rejected
 
 _DELIMITERS = ",;\t|^~\x1f\x01"  # the last two: ASCII's unit separator, and Hive's
+_SEPARATOR_LINE = re.compile("sep=.")  # what Excel writes to tell itself the delimiter
 _SNIFFED_LINES = 50
 _SNIFFED_CHARS = 65_536  # of a line
 
@@ -37,6 +39,9 @@ class DelimitedFile:
             sample = list(islice(pieces, _SNIFFED_LINES))
         if not any(line.strip() for line in sample):
             raise InputError(f"{path}: the file is empty")
+        marked = _SEPARATOR_LINE.fullmatch(sample[0].rstrip("\r\n"))
+        self._lines_before_header = 1 if marked else 0
+        del sample[: self._lines_before_header]
         self.delimiter, header = _sniff(sample)
         try:
             next(csv.reader(sample, delimiter=self.delimiter, strict=True))
@@ -51,6 +56,8 @@ class DelimitedFile:
         indices = [self.columns.index(name) for name in wanted]
         with open_text(self.path) as handle:
             lines = _Lines(handle)
+            for _ in range(self._lines_before_header):
+                next(lines)
             reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
             next(reader)
             while True:

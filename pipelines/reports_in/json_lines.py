@@ -20,7 +20,10 @@ class JsonLinesFile:
         with open_text(path) as handle:
             first = next((_object(line) for _, line in _lines(handle) if line.strip()), None)
         if first is None:
-            raise InputError(f"{path}: the first line is not a JSON object")
+            raise InputError(
+                f"{path}: the first line is not a JSON object; JSON lines hold one a line, not an "
+                "array of all"
+            )
         self.columns = tuple(first)
 
     def rows(self, wanted: Sequence[str]) -> Iterator[Row | Rejected]:

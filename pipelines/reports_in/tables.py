@@ -29,7 +29,7 @@ def open_table(path: Path) -> Table:
     """A file, or a folder of Parquet parts, as a table; raises InputError when it is none."""
     if path.is_dir() or suffix_of(path) == ".parquet":
         return ParquetTable(path)
-    if suffix_of(path) in JSON:
+    if suffix_of(path) in (*JSON, ".json"):
         return JsonLinesFile(path)
     return DelimitedFile(path)
 

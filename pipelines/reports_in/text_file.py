@@ -20,6 +20,10 @@ _NOT_TEXT = {
     b"\xd0\xcf\x11\xe0": "an old Excel or Word file; save the sheet as CSV (UTF-8)",
     b"%PDF": "a PDF; reports are read from text, CSV, JSON lines or Parquet",
     b"PAR1": "a Parquet file under another name; rename it to .parquet",
+    b"\x1f\x8b": "compressed by gzip; add .gz to its name",
+    b"\x28\xb5\x2f\xfd": "compressed by Zstandard; add .zst to its name",
+    b"BZh": "compressed by bzip2; add .bz2 to its name",
+    b"SQLite format 3\0": "an SQLite database; export the table as CSV (UTF-8)",
 }
 
 

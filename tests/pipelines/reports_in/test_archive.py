@@ -239,6 +239,40 @@ def test_parquet_traps(tmp_path: Path) -> None:
         split(tmp_path / "c.parquet")
 
 
+def test_excel_s_separator_line_is_no_header(tmp_path: Path) -> None:
+    reports, _ = read(tmp_path / "a.csv", "sep=;\r\nReport ID;Report Text\r\n1;Clear, all.\r\n")
+    assert pairs(reports) == [("1", "Clear, all.")]
+    assert reports[0].place == "line 3"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "17,The lungs of this patient are clear and no effusion is seen anywhere.\n"),
+        ("a.json", '[{"report_id": "17", "report_text": "The lungs of this patient are clear."}]'),
+        ("b.jsonl", '[\n{"report_id": "17", "report_text": "The lungs are clear."}\n]\n'),
+    ],
+)
+def test_a_record_in_place_of_a_header_is_never_told(
+    tmp_path: Path, name: str, content: str
+) -> None:
+    with pytest.raises(InputError, match=r"header of column names|not a JSON object") as error:
+        read(tmp_path / name, content)
+    assert "17" not in str(error.value)
+    assert "lungs" not in str(error.value)
+
+
+def test_compressed_files_by_another_name_say_so(tmp_path: Path) -> None:
+    content = (HEADER + "1,Clear lungs.\n").encode()
+    for packed, message in (
+        (gzip.compress(content), "gzip; add .gz"),
+        (bz2.compress(content), "bzip2; add .bz2"),
+        (pa.compress(content, "zstd", asbytes=True), "Zstandard; add .zst"),
+    ):
+        with pytest.raises(InputError, match=message):
+            read(tmp_path / "a.csv", packed)
+
+
 def test_json_lines(tmp_path: Path) -> None:
     lines = [
         json.dumps({"report_id": "00123", "report_text": "NA\nsecond"}),
