@@ -25,7 +25,6 @@ _SETTINGS = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "BLOSC_NTHREADS": "1",
-    "MALLOC_TRIM_THRESHOLD_": "65536",  # glibc gives back what a shard took; as Dask's nannies do
 }
 """The environment of a child, where the user's own does not say otherwise."""
 
