@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from model.volumes.anatomy import Anatomy, find_anatomy
+from model.volumes.anatomy import Anatomy, Mask, find_anatomy
 from model.volumes.upright import Upright, extent, judge
 from model.volumes.volume import PADDING_HU, HuArray, Volume, spacing_of
 
@@ -64,7 +64,7 @@ _MIN_LUNG_SHARE = 0.03
 _MIN_LUNG_ML = 100.0
 _MIN_LUNG_HEIGHT_MM = 120.0
 _CUT_SHARE = 0.10
-_LUNG_HEIGHT_TO_WIDTH = (0.35, 1.8)  # measured: 0.9 to 1.1
+_LUNG_HEIGHT_TO_BODY_WIDTH = (0.25, 1.3)  # measured: 0.7 to 1.0
 _MAX_LUNG_WIDTH_MM = 450.0
 _UPSIDE_DOWN = -0.25
 _BACK_TO_FRONT = -0.2
@@ -88,7 +88,7 @@ _BEHIND = {
     AssessReason.NO_BODY: ("body_ml",),
     AssessReason.NO_LUNGS: ("lung_share",),
     AssessReason.TOO_LITTLE_CHEST: ("lungs_ml", "lung_height_mm"),
-    AssessReason.PROPORTIONS: ("lung_height_mm", "lung_width_mm"),
+    AssessReason.PROPORTIONS: ("lung_height_mm", "lung_width_mm", "body_width_mm"),
     AssessReason.UPSIDE_DOWN: ("head_up",),
     AssessReason.BACK_TO_FRONT: ("spine_behind",),
     AssessReason.ON_ITS_SIDE: ("side_by_side", "cut_at_ends"),
@@ -241,26 +241,41 @@ def _coverage_reasons(
     low, high = extent(anatomy.lungs_zyx, 0)
     step_mm = anatomy.step_zyx[0] * volume.spacing_mm_zyx[0]
     height = (high - low + 1) * step_mm
-    left, right = extent(anatomy.lungs_zyx, 2)
-    width = (right - left + 1) * spacing_of(anatomy.affine_lps)[2]
+    chest = anatomy.body_zyx[low : high + 1]
     top, bottom = area[-1] / area.max(), area[0] / area.max()
-    measured |= {"lung_height_mm": height, "lung_width_mm": width}
-    measured |= {"lung_at_top": top, "lung_at_bottom": bottom}
-    flattest, tallest = _LUNG_HEIGHT_TO_WIDTH
-    flat = height < flattest * width and max(top, bottom) <= _CUT_SHARE
-    if flat or height > tallest * width or width > _MAX_LUNG_WIDTH_MM:
-        yield AssessReason.PROPORTIONS  # a wrong step, or pixels of a wrong size
+    sides = float((chest[:, :, 0] | chest[:, :, -1]).any(axis=1).mean())
+    measured |= {"lung_height_mm": height, "lung_at_top": top, "lung_at_bottom": bottom}
+    measured["body_at_sides"] = sides
+    if _is_misshapen(anatomy, chest, measured):
+        yield AssessReason.PROPORTIONS
     if height < _MIN_LUNG_HEIGHT_MM and max(top, bottom) > _CUT_SHARE:
         yield AssessReason.TOO_LITTLE_CHEST
     if top > _CUT_SHARE:
         yield AssessReason.APEX_CUT
     if bottom > _CUT_SHARE:
         yield AssessReason.BASE_CUT
-    edges = anatomy.body_zyx[low : high + 1]
-    sides = float((edges[:, :, 0] | edges[:, :, -1]).any(axis=1).mean())
-    measured["body_at_sides"] = sides
     if sides > _SIDES_CUT_SHARE:
         yield AssessReason.SIDES_CUT
+
+
+def _is_misshapen(anatomy: Anatomy, chest: Mask, measured: dict[str, float]) -> bool:
+    """Whether lungs are far too flat, tall or wide: a wrong step, or pixels of a wrong size.
+
+    Height is told against the body's width, for a single lung may be left.
+    """
+    first, last = extent(chest, 2)
+    left, right = extent(anatomy.lungs_zyx, 2)
+    column_mm = spacing_of(anatomy.affine_lps)[2]
+    measured["body_width_mm"] = (last - first + 1) * column_mm
+    measured["lung_width_mm"] = (right - left + 1) * column_mm
+    flattest, tallest = _LUNG_HEIGHT_TO_BODY_WIDTH
+    ratio = measured["lung_height_mm"] / measured["body_width_mm"]
+    whole = max(measured["lung_at_top"], measured["lung_at_bottom"]) <= _CUT_SHARE
+    return (
+        (whole and ratio < flattest)
+        or (measured["body_at_sides"] <= _SIDES_CUT_SHARE and ratio > tallest)
+        or measured["lung_width_mm"] > _MAX_LUNG_WIDTH_MM
+    )
 
 
 def _posture_reasons(upright: Upright, measured: dict[str, float]) -> Iterator[AssessReason]:

@@ -14,6 +14,7 @@ _FOREIGN = 1.5
 _BY_TURNS = 1.2
 _JUMP = 2.0
 _JUMP_HU = 80.0
+_BREAK_HU = 200.0  # over half of the image, air included: an intercept lost
 _NOTABLE_HU = 10.0  # below, differences are rounding and label maps
 _FEWEST = 5
 _BLOCKS = 32  # a side
@@ -25,7 +26,7 @@ def check_neighbours(hu_kji: HuArray) -> tuple[str, ...]:
     """Compare each slice with the next two; returns a warning where the content jumps.
 
     Raises VolumeError FOREIGN_SLICE where a slice differs from both neighbours, which resemble each
-    other, or where every second slice does.
+    other, where every second slice does, or where the content breaks off.
     """
     if len(hu_kji) < _FEWEST:
         return ()
@@ -42,9 +43,15 @@ def check_neighbours(hu_kji: HuArray) -> tuple[str, ...]:
             VolumeReason.FOREIGN_SLICE,
             f"slice {foreign[0] + 2} of {len(hu_kji)} is unlike both neighbours, which are alike",
         )
-    beside = np.maximum(next_hu[:-2], next_hu[2:])
-    jumps = np.flatnonzero(next_hu[1:-1] > np.maximum(_JUMP * beside, _JUMP_HU))
-    return tuple(f"the content jumps between slices {at + 2} and {at + 3}" for at in jumps[:1])
+    beside = np.maximum(np.append(next_hu[1:], 0), np.insert(next_hu[:-1], 0, 0))
+    jumps = np.flatnonzero(next_hu > np.maximum(_JUMP * beside, _JUMP_HU))
+    for at in jumps:
+        if np.median(np.abs(thin[at] - thin[at + 1])) > _BREAK_HU:
+            raise VolumeError(
+                VolumeReason.FOREIGN_SLICE,
+                f"slices {at + 1} and {at + 2} of {len(hu_kji)} cannot be of one scan",
+            )
+    return tuple(f"the content jumps between slices {at + 1} and {at + 2}" for at in jumps[:1])
 
 
 def _block_means(hu_kji: HuArray) -> NDArray[np.float32]:

@@ -148,6 +148,8 @@ EXPORT_FAULTS: dict[str, tuple[Change, VolumeReason]] = {
     "slope with a decimal comma": (text(None, "RescaleSlope", "1,0"), R.HU_UNKNOWN),
     "two intercepts": (text(None, "RescaleIntercept", "-1024\\-1024"), R.HU_UNKNOWN),
     "intercept lost in one slice": (on(7, RescaleIntercept=0), R.FOREIGN_SLICE),
+    "intercept lost in the last slice": (on(15, RescaleIntercept=0), R.FOREIGN_SLICE),
+    "one half 800 HU brighter": (brighter_by(800, slice(8, 16)), R.FOREIGN_SLICE),
     "two phases by turns, nothing tells": (brighter_by(150, slice(0, 16, 2)), R.FOREIGN_SLICE),
     # geometry
     "two slices swapped": (swapped, R.FOREIGN_SLICE),

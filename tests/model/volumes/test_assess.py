@@ -85,6 +85,18 @@ def test_nonsense_is_out_of_scope(name: str) -> None:
     assert reason in assessment.reasons
 
 
+@pytest.mark.parametrize("spacing", [(0.5, 5, 5), (5, 2, 2), (5, 10, 10)])
+def test_a_chest_of_impossible_shape_is_out_of_scope(spacing: tuple[float, float, float]) -> None:
+    squeezed = volume_of(np.ascontiguousarray(HU), affine_of(spacing))
+    assert R.PROPORTIONS in assess(squeezed).reasons
+
+
+def test_a_lung_that_is_filled_does_not_make_a_chest_misshapen() -> None:
+    _, yy, xx = np.indices(HU.shape)
+    left = (xx > 42) & (HU < -700) & (abs(xx - 55) < 14) & (abs(yy - 41) < 19)
+    assert assess(volume(np.where(left, 30 + RNG.normal(0, 20, HU.shape), HU))).in_scope
+
+
 def test_an_empty_room_with_a_speck_has_no_body() -> None:
     speck = np.where((abs(ZZ - 20) < 5) & (abs(YY - 30) < 10) & (abs(XX - 30) < 10), 40, -1000)
     assert assess(volume(speck, spacing=2.0)).reasons == (R.NO_BODY,)
