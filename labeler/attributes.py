@@ -200,7 +200,7 @@ class AttributeReader:
                 segment,
                 max(largest) if largest else None,
                 largest,
-                _others(current, largest),
+                _others(current, largest) if len(current) > 1 else (),
                 is_limit and bool(current),
                 max(earlier) if earlier else None,
                 severity,
@@ -221,8 +221,6 @@ class AttributeReader:
 
 def _others(sizes: list[tuple[float, ...]], largest: tuple[float, ...]) -> tuple[float, ...]:
     """The diameter of each thing measured beside the largest."""
-    if len(sizes) < 2:
-        return ()
     sizes.remove(largest)
     return tuple(max(diameters) for diameters in sizes)
 

@@ -24,7 +24,7 @@ def clause_starts(text: str, cues: list[FoundCue], borders: Sequence[int], hits:
 
     Also after a value, at the given borders, and where something stands beside a denied list.
     """
-    starts = [0, *borders]
+    starts = [0, *borders, *(_after_semicolons(text) if ";" in text else ())]
     verb_end: int | None = None
     spoken = False  # whether the clause has said anything yet
     relative_end = -_RELATIVE_VERB
@@ -58,9 +58,8 @@ def clause_starts(text: str, cues: list[FoundCue], borders: Sequence[int], hits:
                     starts.append(border)
             verb_end, spoken = end, True
         said_to = end
-    starts += _after_semicolons(text)
     starts.sort()
-    if denials and ", " in text:
+    if denials and text.find(", ", denials[0]) >= 0:
         starts = sorted(starts + _beside_lists(text, starts, denials, _qualified(cues, hits)))
     return starts
 

@@ -1,14 +1,15 @@
-"""How a mention is meant: existence, time, change, experiencer, from the cues of its sentence."""
+"""The cues that speak of a mention: a sentence's clauses, and how far each of its cues reaches."""
 
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from configs.contracts import Assessability, Change, Existence, Experiencer, Temporality
+from configs.contracts import Assessability
 from configs.cue import Direction, Meaning, Scope
 from labeler.clauses import clause_starts
 from labeler.cues import FoundCue, is_of_list, is_verdict, read_cues
+from labeler.judgement import PLAIN, Judgement, judge
 from labeler.lexicon import Hit, Hits, Item
 
 _NEAR = 30  # characters between a cue and a mention that are near
@@ -29,26 +30,11 @@ _SILENT = frozenset(
 LIMITS = {Meaning.LIMITED: Assessability.LIMITED, Meaning.UNASSESSABLE: Assessability.NONE}
 _REASONS = frozenset({Meaning.REASON, Meaning.NO_CONTRAST})
 _VALUED = frozenset({Meaning.SEVERITY, Meaning.COUNT})
-_CHANGES = {
-    Meaning.NEW: Change.NEW,
-    Meaning.RESOLVED: Change.RESOLVED,
-    Meaning.LARGER: Change.LARGER,
-    Meaning.SMALLER: Change.SMALLER,
-    Meaning.STABLE: Change.STABLE,
-}
-_BY_STRENGTH = (
-    (Meaning.ABSENT, Existence.ABSENT),
-    (Meaning.NEW, Existence.PRESENT),
-    (Meaning.RESOLVED, Existence.ABSENT),
-    (Meaning.UNCERTAIN, Existence.UNCERTAIN),
-    (Meaning.PRESENT, Existence.PRESENT),
-)
 _ABSENT, _PRIOR = Meaning.ABSENT, Meaning.PRIOR
 _INNER = frozenset({Meaning.ABSENT, Meaning.RESOLVED, Meaning.UNCERTAIN})
 _AFTER, _BEFORE, _EITHER = Direction.AFTER, Direction.BEFORE, Direction.EITHER
 _CLAUSE, _SENTENCE, _IS_NEAR = Scope.CLAUSE, Scope.SENTENCE, Scope.NEAR
 _VALUE = Scope.VALUE
-_OUTWEIGH_PRIOR = frozenset({Meaning.CURRENT, Meaning.STABLE, Meaning.NEW})
 
 
 _Reach = tuple[int, int, int, int, FoundCue]
@@ -66,29 +52,6 @@ _ASKS = re.compile(r"(?<![\w)])\? ?[^.,;:?]*$")  # "?pneumonia", "? small effusi
 _ASKS_REACH = 40  # characters before a mention in which its question mark stands
 _VERB = re.compile(r"\b(?:is|are|was|were|has|have)\b")
 _JOINT = re.compile(r",|\band\b|\w the\b")
-
-
-class Judgement(NamedTuple):
-    """The context of one mention."""
-
-    existence: Existence
-    temporality: Temporality
-    change: Change | None
-    hypothetical: bool
-    experiencer: Experiencer
-    assessability: Assessability
-    cue: str | None
-
-
-PLAIN = Judgement(
-    Existence.PRESENT,
-    Temporality.CURRENT,
-    None,
-    False,
-    Experiencer.PATIENT,
-    Assessability.FULL,
-    None,
-)
 
 
 class Context:
@@ -129,6 +92,8 @@ class Context:
         self.reason: str | None = None
         self.has_values = False
         """Some cue says how severe or how many."""
+        self.verdicts: list[FoundCue] = []
+        """The words that call a whole examination normal, or the place that the text names."""
         self.inner: list[FoundCue] = []
         """The cues that deny or hedge."""
         speaking: list[FoundCue] = []
@@ -143,13 +108,14 @@ class Context:
                     self.inner.append(found)
                 elif means in _VALUED:
                     self.has_values = True
+                elif means is Meaning.NORMAL:
+                    if is_verdict(found):
+                        self.verdicts.append(found)
                 elif means in LIMITS:
                     self.limits.append((found, LIMITS[means]))
             elif means in _REASONS and self.reason is None:
                 self.reason = lowered[found.start : found.end]
         self._reaches = [self._reach(found) for found in speaking]
-        self.verdicts = [found for found in cues if is_verdict(found)]
-        """The words that call a whole examination normal, or the place that the text names."""
         self._may_ask = "?" in lowered
         self._judged: tuple[list[FoundCue], Judgement] = [], PLAIN
 
@@ -199,7 +165,9 @@ class Context:
         means, scope, direction = cue.means, cue.scope, cue.direction
         if scope is _VALUE:
             return self._answered(found)
-        low, high = self._span(found)
+        low, high = 0, _FAR
+        if scope is not _CLAUSE or not self.is_one_clause:
+            low, high = self._span(found)
         if means is _PRIOR or (means is _ABSENT and direction is _BEFORE):
             low, high = self._within_brackets(found, low, high)
         if means is _ABSENT and direction is _AFTER:
@@ -222,8 +190,6 @@ class Context:
         """The stretch that a cue's scope covers, whatever its direction."""
         scope = found.item.scope
         if scope is _CLAUSE:
-            if self.is_one_clause:
-                return 0, _FAR
             clause = self.clause(found.start)
             following = clause + 1 < len(self._clauses)
             return self._clauses[clause], self._clauses[clause + 1] if following else _FAR
@@ -271,68 +237,13 @@ class Context:
     def judge(self, start: int, end: int, governing: list[FoundCue]) -> Judgement:
         """The context of a mention from `start` to `end`, given the cues that govern it."""
         if self._may_ask and self._asked(start, end):
-            return self._judge(governing, question=True)
+            return judge(self.text, governing, question=True)
         if governing != self._judged[0]:  # mentions of one clause mostly share their cues
-            self._judged = governing, self._judge(governing, question=False)
+            self._judged = governing, judge(self.text, governing, question=False)
         return self._judged[1]
-
-    def _judge(self, governing: list[FoundCue], *, question: bool) -> Judgement:
-        by_meaning: dict[Meaning, FoundCue] = {}
-        for found in governing:
-            by_meaning.setdefault(found.item.means, found)
-        existence, decider = _existence(by_meaning, governing)
-        if existence is Existence.PRESENT and question:
-            existence, decider = Existence.UNCERTAIN, None
-        assessability = Assessability.FULL
-        if Meaning.UNASSESSABLE in by_meaning and decider is None:
-            assessability, existence = Assessability.NONE, Existence.UNCERTAIN
-            decider = by_meaning[Meaning.UNASSESSABLE]
-        elif Meaning.LIMITED in by_meaning:
-            assessability = Assessability.LIMITED
-        is_prior = (
-            Meaning.PRIOR in by_meaning
-            and _OUTWEIGH_PRIOR.isdisjoint(by_meaning)
-            and existence is not Existence.ABSENT
-            and not _affirmed_after(by_meaning[Meaning.PRIOR], governing)
-        )
-        if is_prior:
-            decider = by_meaning[Meaning.PRIOR]
-        undecided = "?" if existence is Existence.UNCERTAIN else None
-        changes = [means for means in by_meaning if means in _CHANGES]
-        change = _CHANGES[min(changes)] if changes else None
-        return Judgement(
-            existence,
-            Temporality.PRIOR if is_prior else Temporality.CURRENT,
-            change,
-            Meaning.HYPOTHETICAL in by_meaning,
-            Experiencer.OTHER if Meaning.OTHER_PERSON in by_meaning else Experiencer.PATIENT,
-            assessability,
-            self.text[decider.start : decider.end] if decider else undecided,
-        )
 
     def _asked(self, start: int, end: int) -> bool:
         if _ASKS.search(self.text, max(0, start - _ASKS_REACH), start):
             return True
         mark = self.text.find("?", end, end + _QUESTION)
         return mark >= 0 and not any(stop in self.text[end:mark] for stop in ".;(),")
-
-
-def _existence(
-    by_meaning: dict[Meaning, FoundCue], governing: list[FoundCue]
-) -> tuple[Existence, FoundCue | None]:
-    """The existence that the strongest cue gives, and that cue."""
-    if Meaning.PRESENT in by_meaning:
-        for found in governing:
-            if found.item.means is Meaning.PRESENT and found.item.scope is Scope.PART:
-                return Existence.PRESENT, found  # "except ..."
-    for means, existence in _BY_STRENGTH:
-        if means in by_meaning:
-            return existence, by_meaning[means]
-    return Existence.PRESENT, None
-
-
-def _affirmed_after(prior: FoundCue, governing: list[FoundCue]) -> bool:
-    """Whether it goes on: "which was seen in the previous examination, is observed in ..."."""
-    return prior.item.direction is Direction.BEFORE and any(
-        found.item.means is Meaning.PRESENT and found.start >= prior.end for found in governing
-    )

@@ -68,13 +68,15 @@ def read_cues(text: str, hits: Sequence[FoundCue], first: int) -> list[FoundCue]
                 continue
             while kept and kept[-1].end > start:
                 kept.pop()
-        elif start < reached or (is_verdict(found) and not _closes(text, end)):
+        elif start < reached:
             continue
-        elif cue.means in _TURNING and (turned := _turned(text, found)) is not None:
-            found = Hit(start, end, turned)
+        elif cue.means in _TURNING:
+            if is_verdict(found) and not _closes(text, end):
+                continue
+            found = _turned(text, found)
         reached = end
         kept.append(found)
-    if "+" in text or "-)" in text or text.rstrip(" .").endswith("-"):
+    if "+" in text or "-)" in text or text[-1:] == "-" or text[-2:] == "-.":
         signs = [found for found in _signs(text) if found.start >= first]
         kept = sorted(kept + signs, key=by_start_then_longest)
     return kept
@@ -104,9 +106,13 @@ def _signs(text: str) -> list[FoundCue]:
     ]
 
 
-def _turned(text: str, found: FoundCue) -> CompiledCue | None:
-    """A denial or normality that looks the other way than it mostly does; else None."""
-    start, end, cue = found.start, found.end, found.item
+def _turned(text: str, found: FoundCue) -> FoundCue:
+    """A denial or normality as it looks where it stands: mostly as its rule says."""
+    cue = _turned_cue(text, found.start, found.end, found.item)
+    return found if cue is None else Hit(found.start, found.end, cue)
+
+
+def _turned_cue(text: str, start: int, end: int, cue: CompiledCue) -> CompiledCue | None:
     if cue.means is _NORMAL and cue.direction is _BEFORE:
         before = max(0, start - _ATTRIBUTE_REACH)
         if _qualifies(text, end) and _ATTRIBUTE.search(text, before, start):

@@ -46,8 +46,6 @@ def find_ellipsis(text: str, mentions: list[Hit[str]], hits: Hits) -> Elliptic:
     nothing else: "small on the right", "the left is unchanged". It speaks of the finding that was
     mentioned last.
     """
-    if not mentions or len(hits.sides) < len(_SIDES):
-        return NO_ELLIPSIS
     if not {hit.item for hit in hits.sides} >= _SIDES:
         return NO_ELLIPSIS
     found: list[Hit[str]] = []

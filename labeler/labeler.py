@@ -9,10 +9,10 @@ from configs.contracts import Existence, Temporality
 from configs.convention import load_convention
 from configs.cue import PACKS, load_cues
 from configs.finding import load_findings
-from labeler.context import PLAIN, Judgement
 from labeler.conventions import CompiledConvention, Weight
 from labeler.fact import Fact, ReportLabels
 from labeler.judgeable import Judgeable
+from labeler.judgement import PLAIN, Judgement
 from labeler.locations import LabelLocation, label_locations
 from labeler.segment import ADDENDUM, EVIDENCE_SECTIONS, Segmenter
 from labeler.sentence import SentenceFacts, SentenceReader

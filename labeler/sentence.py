@@ -7,11 +7,13 @@ from configs.contracts import Existence
 from configs.cue import CuePack, Meaning
 from configs.finding import Finding, ancestors
 from labeler.attributes import NO_ATTRIBUTES, AttributeReader, Attributes
-from labeler.context import LIMITS, PLAIN, Context, Judgement
-from labeler.cues import CompiledCue, is_verdict
+from labeler.context import LIMITS, Context
+from labeler.cues import is_verdict
 from labeler.ellipsis import find_ellipsis
+from labeler.entries import entries
 from labeler.fact import Fact
-from labeler.lexicon import Entry, Hit, HitKind, Hits, Lexicon, by_start_then_longest, lower
+from labeler.judgement import PLAIN, Judgement
+from labeler.lexicon import Hit, Hits, Lexicon, by_start_then_longest, lower
 from labeler.places import ELSEWHERE, Places
 from labeler.segment import IMPRESSION
 
@@ -50,7 +52,7 @@ class SentenceReader:
         self._broader = {name: frozenset(ancestors(name, findings)) for name in findings}
         self._places = Places(findings, anatomy)
         self._normal = {name for name, at in anatomy.places.items() if at.normal_rules_out}
-        self._lexicon = Lexicon(_entries(findings, anatomy, packs))
+        self._lexicon = Lexicon(entries(findings, anatomy, packs))
 
     def read(self, text: str, section: str, topic: str, inherited: str | None) -> SentenceFacts:
         """The facts of one sentence; `inherited` is the place that the text last spoke of.
@@ -90,8 +92,9 @@ class SentenceReader:
         is_limited = bool(named) and not said.isdisjoint(LIMITS)
         if not (mentions or is_normal or is_limited):
             return SentenceFacts((), last_place, False, by_reference, no_contrast, False)
-        elliptic, borders, heads = find_ellipsis(lowered, mentions, hits)
-        if elliptic:
+        borders: list[int] = []
+        if mentions and len(hits.sides) > 1:
+            elliptic, borders, heads = find_ellipsis(lowered, mentions, hits)
             named_again = [one for one in mentions if one.start not in heads]
             mentions = sorted(named_again + elliptic, key=by_start_then_longest)
         context = Context(lowered, hits, mentions, borders)
@@ -288,31 +291,3 @@ def _fact(
     start, end = mention.start, mention.end
     words = section, 0, start, end, text[start:end], mention.item
     return tuple.__new__(Fact, words + judgement[:-1] + (place,) + attributes + judgement[-1:])
-
-
-def _entries(
-    findings: dict[str, Finding], anatomy: Anatomy, packs: tuple[CuePack, ...]
-) -> list[Entry]:
-    entries: list[Entry] = []
-    for name, finding in findings.items():
-        entries += [Entry(phrase, HitKind.FINDING, name) for phrase in finding.phrases]
-        entries += [Entry(phrase, HitKind.VETO, name) for phrase in finding.vetoes]
-        entries += [Entry(phrase, HitKind.SUBJECT, name) for phrase in finding.subjects]
-    for name, place in anatomy.places.items():
-        entries += [Entry(phrase, HitKind.PLACE, name) for phrase in place.phrases]
-        entries += [Entry(phrase, HitKind.WHOLE, name) for phrase in place.whole]
-    for kind, table in (
-        (HitKind.SIDE, anatomy.sides),
-        (HitKind.LOBE, anatomy.lobes),
-        (HitKind.SEGMENT, anatomy.segments),
-    ):
-        for name, words in table.items():
-            entries += [Entry(phrase, kind, name) for phrase in words.phrases]
-    entries += [Entry(phrase, HitKind.LANDMARK, phrase) for phrase in anatomy.landmarks]
-    for pack in packs:
-        for cue in pack.cues:
-            compiled = CompiledCue(
-                cue.means, cue.direction, cue.scope, cue.predicate, cue.opens, cue.value
-            )
-            entries += [Entry(phrase, HitKind.CUE, compiled) for phrase in cue.phrases]
-    return entries
