@@ -83,6 +83,9 @@ def teach(
     quiet
         Do not tell what is being done.
     """
+    for path in (reports, gold, sentences):  # before what takes seconds to import
+        if path is not None and not path.exists():
+            raise InputError(f"{path}: no such file or folder")
     from labeler import load_labeler
     from labeler.neural import Recipe, save
     from labeler.neural import teach as teach_stage
