@@ -159,7 +159,7 @@ def _part(planes: list[Slice], warnings: tuple[str, ...]) -> Part:
 def _span_hu(plane: Slice) -> float:
     """How many HU the stored bits can tell apart at most; 0 where the header does not say."""
     bits = plane.file.pixels.bits_stored
-    return (plane.slope or 0.0) * (1 << bits) if bits else 0.0
+    return (plane.slope or 0.0) * 2.0 ** min(bits, 32) if bits else 0.0  # bits may claim anything
 
 
 def _doubts(plane: Slice, step_mm: float) -> tuple[str, ...]:

@@ -270,6 +270,7 @@ FAULTS: dict[str, tuple[Change, VolumeReason]] = {
     # pixels
     "fewer pixels than rows and columns": (on(4, PixelData=b"\0" * 100), R.TRUNCATED),
     "bits stored over bits allocated": (on(None, BitsStored=17, HighBit=16), R.PIXEL_FORMAT),
+    "bits stored in thousands": (on(None, BitsStored=65000, HighBit=64999), R.PIXEL_FORMAT),
     "high bit below bits stored": (on(None, HighBit=11), R.PIXEL_FORMAT),
     "bits allocated 12": (on(None, BitsAllocated=12, BitsStored=12, HighBit=11), R.PIXEL_FORMAT),
     "rows zero": (on(None, Rows=0), R.PIXEL_FORMAT),
