@@ -6,6 +6,8 @@ from typing import NamedTuple
 from configs.cue import Meaning
 from labeler.context import Context
 from labeler.cues import FoundCue
+from labeler.fact import Fact
+from labeler.judgement import Judgement
 from labeler.lexicon import Hit, Hits, by_start_then_longest
 from labeler.measurements import Measurement, measurements
 from labeler.owners import MEASURE, Owners
@@ -36,6 +38,20 @@ class Attributes(NamedTuple):
 
 
 NO_ATTRIBUTES = Attributes(None, None, None, None, (), (), False, None, None, None)
+
+
+def fact_of(
+    text: str,
+    section: str,
+    mention: Hit[str],
+    judgement: Judgement,
+    place: str | None,
+    attributes: Attributes,
+) -> Fact:
+    """The fact that a mention makes, in its sentence's own offsets."""
+    start, end = mention.start, mention.end
+    words = section, 0, start, end, text[start:end], mention.item
+    return tuple.__new__(Fact, words + judgement[:-1] + (place,) + attributes + judgement[-1:])
 
 
 class AttributeReader:

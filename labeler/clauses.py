@@ -9,13 +9,15 @@ from labeler.cues import FoundCue
 from labeler.lexicon import Hits
 
 _RELATIVE_VERB = 16  # characters from "which" to its verb: "which has also been seen"
-_ABSENT, _NOTHING, _RELATIVE = Meaning.ABSENT, Meaning.NOTHING, Meaning.RELATIVE
+_NOTHING, _RELATIVE = Meaning.NOTHING, Meaning.RELATIVE
+_DENIALS = frozenset({Meaning.ABSENT, Meaning.RESOLVED})
 _PRESENT, _VALUE = Meaning.PRESENT, Scope.VALUE
 _ADJECTIVES = frozenset({Meaning.SEVERITY, Meaning.STABLE, Meaning.NEW})
 _CHANGES = frozenset(
     {Meaning.NEW, Meaning.RESOLVED, Meaning.LARGER, Meaning.SMALLER, Meaning.STABLE}
 )
 _article = re.compile(r"(?:an? |the )?").match
+_joins = re.compile(r",(?= )| with(?= )").search
 _goes_on = re.compile(r"\bn?or\b").search
 
 
@@ -43,7 +45,7 @@ def clause_starts(text: str, cues: list[FoundCue], borders: Sequence[int], hits:
             verb_end, opened = None, end
         if cue.opens:
             takes_place = means is _PRESENT
-            if means is _ABSENT:
+            if means in _DENIALS:
                 denials.append(end)
             if start > opened and (spoken or not takes_place):
                 comma = text.rfind(",", said_to, start) if takes_place else -1
@@ -59,7 +61,7 @@ def clause_starts(text: str, cues: list[FoundCue], borders: Sequence[int], hits:
             verb_end, spoken = end, True
         said_to = end
     starts.sort()
-    if denials and text.find(", ", denials[0]) >= 0:
+    if denials and _joins(text, denials[0]):
         starts = sorted(starts + _beside_lists(text, starts, denials, _qualified(cues, hits)))
     return starts
 
@@ -98,14 +100,13 @@ def _beside_lists(
 
 
 def _beside(text: str, low: int, high: int, qualified: Container[int]) -> int | None:
-    comma = text.find(", ", low, high)
-    while comma >= 0:
-        article = _article(text, comma + 2)
-        at = article.end() if article else comma + 2
+    while join := _joins(text, low, high):
+        low = join.end()
+        article = _article(text, low + 1)
+        at = article.end() if article else low + 1
         is_qualified = at in qualified or text[at : at + 1].isdigit()
         if is_qualified and not _goes_on(text, at, high):
-            return comma + 1
-        comma = text.find(", ", comma + 1, high)
+            return low
     return None
 
 

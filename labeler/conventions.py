@@ -15,8 +15,8 @@ from configs.contracts import (
 from configs.convention import Convention, LabelRule
 from configs.finding import Finding, ancestors
 from labeler.fact import Fact
+from labeler.normality import NORMAL_PREFIX
 from labeler.segment import EVIDENCE_SECTIONS
-from labeler.sentence import NORMAL_PREFIX
 
 _BLANK, _GROUP_ABSENT, _ABSENT, _UNCERTAIN, _PRESENT = range(5)
 _RANK = {"blank": _BLANK, "absent": _ABSENT, "uncertain": _UNCERTAIN, "present": _PRESENT}
@@ -34,10 +34,12 @@ Weight = tuple[int, int]
 class _Rule:
     """One rule of a label, made ready."""
 
-    __slots__ = ("at", "label", "max_mm", "measured", "min_mm", "not_at", "short_axis")
+    __slots__ = ("at", "label", "max_mm", "measured", "min_mm", "named", "not_at", "short_axis")
 
     def __init__(self, label: int, rule: LabelRule, anatomy: Anatomy) -> None:
         self.label = label
+        self.named = frozenset(rule.findings)
+        """A denial of what is narrower denies none of these: "no honeycombing" leaves the rest."""
         self.at = anatomy.inside(rule.anatomy) if rule.anatomy else None
         self.not_at = anatomy.inside(rule.not_anatomy)
         self.measured = rule.measured
@@ -49,6 +51,8 @@ class _Rule:
         """Whether a fact is one that the rule speaks of."""
         if self.measured and fact.size_mm is None and fact.existence is not Existence.ABSENT:
             return False  # what is denied has no size
+        if fact.existence is Existence.ABSENT and fact.finding not in self.named:
+            return False
         place = fact.anatomy
         return place not in self.not_at and (self.at is None or place in self.at)
 

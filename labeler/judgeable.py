@@ -4,7 +4,7 @@ from configs.anatomy import Anatomy
 from configs.contracts import Assessability, Existence
 from configs.finding import Finding, Needs
 from labeler.fact import Fact
-from labeler.sentence import LIMITED_PREFIX
+from labeler.normality import LIMITED_PREFIX
 
 FULL = Assessability.FULL
 _WORST_FIRST = (Assessability.NONE, Assessability.LIMITED)

@@ -3,25 +3,19 @@
 from typing import NamedTuple
 
 from configs.anatomy import Anatomy
-from configs.contracts import Existence
 from configs.cue import CuePack, Meaning
-from configs.finding import Finding, ancestors
-from labeler.attributes import NO_ATTRIBUTES, AttributeReader, Attributes
+from configs.finding import Finding, Kind, ancestors
+from labeler.attributes import NO_ATTRIBUTES, AttributeReader, fact_of
 from labeler.context import LIMITS, Context
 from labeler.cues import is_verdict
 from labeler.ellipsis import find_ellipsis
 from labeler.entries import entries
 from labeler.fact import Fact
-from labeler.judgement import PLAIN, Judgement
+from labeler.judgement import Judgement
 from labeler.lexicon import Hit, Hits, Lexicon, by_start_then_longest, lower
+from labeler.normality import Normality, is_within, limited_facts
 from labeler.places import ELSEWHERE, Places
 from labeler.segment import IMPRESSION
-
-LIMITED_PREFIX = "limited_"
-"""`limited_mediastinum` is the fact that the mediastinum could not be judged, or not well."""
-NORMAL_PREFIX = "normal_"
-"""`normal_lung` is the fact that the lung as a whole is said to be normal."""
-
 
 _Placed = tuple[Hit[str], str | None]
 """A mention and its place."""
@@ -51,7 +45,7 @@ class SentenceReader:
         self._side_in_lobe = {name: lobe.side for name, lobe in anatomy.lobes.items()}
         self._broader = {name: frozenset(ancestors(name, findings)) for name in findings}
         self._places = Places(findings, anatomy)
-        self._normal = {name for name, at in anatomy.places.items() if at.normal_rules_out}
+        self._normality = Normality(findings, anatomy)
         self._lexicon = Lexicon(entries(findings, anatomy, packs))
 
     def read(self, text: str, section: str, topic: str, inherited: str | None) -> SentenceFacts:
@@ -64,28 +58,33 @@ class SentenceReader:
             return self._read(text, lowered, section, inherited)
         header = self._lexicon.hits(lower(topic))
         places = self._places.named(header.places)
-        has_header = _has_header(lowered, topic)
+        colon = _colon(lowered, topic)
+        has_header = colon >= 0
         if has_header:
             lowered = lowered.replace(":", "/", 1)
         if not places:
-            return self._read(text, lowered, section, inherited)
+            return self._read(text, lowered, section, inherited, colon)
         shift = 0
         if not (has_header or header.findings or header.cues):
             shift = len(topic) + 2
             text, lowered = f"{topic}/ {text}", f"{lower(topic)}/ {lowered}"
-        read = self._read(text, lowered, section, places[0].item)
+        read = self._read(text, lowered, section, places[0].item, colon)
         facts = tuple(_moved(fact, shift) for fact in read.facts if fact.end > shift)
         return read._replace(
             facts=facts if shift else read.facts, place=read.place or places[0].item
         )
 
-    def _read(self, text: str, lowered: str, section: str, inherited: str | None) -> SentenceFacts:
+    def _read(
+        self, text: str, lowered: str, section: str, inherited: str | None, colon: int = -1
+    ) -> SentenceFacts:
         hits = self._lexicon.hits(lowered)
         named = self._places.named(hits.places)
         last_place = named[0].item if named else None
         said = {hit.item.means for hit in hits.cues}
         by_reference, no_contrast = Meaning.BY_REFERENCE in said, Meaning.NO_CONTRAST in said
         mentions = _mentions(hits.findings, hits.vetoes)
+        if colon >= 0:
+            mentions = self._beyond_header(mentions, colon)
         is_normal = Meaning.NORMAL in said and bool(
             hits.subjects or hits.wholes or any(map(is_verdict, hits.cues))
         )
@@ -101,16 +100,36 @@ class SentenceReader:
         placed, is_open = self._placed(mentions, named, context, inherited)
         facts = self._mentioned(text, section, placed, hits, context) if placed else []
         if is_normal:
-            normal = self._normal_facts(text, section, hits, context)
+            normal = self._normality.facts(text, section, hits, context)
             if context.verdicts and not normal:
                 about = {hit.item for hit in named}
                 is_open = is_open or not about
                 if about or inherited is None or section == IMPRESSION:
-                    normal = self._verdicts(text, section, about, context)
-            facts += normal
-        limits = _limited_facts(text, section, named, context) if is_limited else []
+                    normal = self._normality.verdicts(text, section, about, context)
+            facts = [fact for fact in facts if not is_within(fact, normal)] + normal
+        limits = limited_facts(text, section, named, context) if is_limited else []
         return SentenceFacts(
             tuple(facts + limits), last_place, is_open, by_reference, no_contrast, bool(limits)
+        )
+
+    def _beyond_header(self, mentions: list[Hit[str]], colon: int) -> list[Hit[str]]:
+        """Without what a header names and the text behind it speaks of in words of its own.
+
+        "Pleural effusion: No effusion is seen." affirms none, nor do "Lymph nodes: No adenopathy."
+        """
+        behind = [mention.item for mention in mentions if mention.end > colon]
+        return [
+            mention
+            for mention in mentions
+            if mention.end > colon or not self._is_spoken_of(mention.item, behind)
+        ]
+
+    def _is_spoken_of(self, finding: str, others: list[str]) -> bool:
+        if self._findings[finding].kind is Kind.UMBRELLA:
+            return bool(others)
+        return any(
+            finding == other or finding in self._broader[other] or other in self._broader[finding]
+            for other in others
         )
 
     def judge(self, text: str, start: int, end: int) -> Judgement:
@@ -178,55 +197,14 @@ class SentenceReader:
                     has_lobe=self._places.has_lobe(mention, place),
                     is_midline=place in self._places.midline,
                 )
-            facts.append(_fact(text, section, mention, judgement, place, own))
-        return facts
-
-    def _normal_facts(self, text: str, section: str, hits: Hits, context: Context) -> list[Fact]:
-        """What normality says.
-
-        "Heart size is normal" denies cardiomegaly; "lungs are clear" is a fact about the lung.
-        """
-        facts: list[Fact] = []
-        seen: set[str] = set()
-        for hit in hits.subjects:
-            if hit.item in seen or (judgement := _normal(hit, context)) is None:
-                continue
-            seen.add(hit.item)
-            judgement = judgement._replace(existence=Existence.ABSENT)
-            place = next(iter(self._findings[hit.item].anatomy), None)
-            facts.append(_fact(text, section, hit, judgement, place, NO_ATTRIBUTES))
-        for hit in hits.wholes:
-            if hit.item in seen or (judgement := _normal(hit, context)) is None:
-                continue
-            if judgement.existence is Existence.PRESENT:
-                seen.add(hit.item)
-                whole = Hit(hit.start, hit.end, NORMAL_PREFIX + hit.item)
-                facts.append(_fact(text, section, whole, judgement, hit.item, NO_ATTRIBUTES))
-        return facts
-
-    def _verdicts(self, text: str, section: str, about: set[str], context: Context) -> list[Fact]:
-        """What words say that call by themselves a place normal: "no significant abnormality".
-
-        That is the one place that the sentence is about, else the one that the words mean.
-        """
-        facts: list[Fact] = []
-        for found in context.verdicts:
-            place = found.item.value if not about or found.item.value in about else min(about)
-            governing = context.governing(found.start, found.end)
-            judgement = context.judge(found.start, found.end, governing)
-            if place not in self._normal or (about and {place} != about):
-                continue
-            if judgement.existence is Existence.PRESENT:
-                judgement = judgement._replace(cue=context.text[found.start : found.end])
-                whole = Hit(found.start, found.end, f"{NORMAL_PREFIX}{place}")
-                facts.append(_fact(text, section, whole, judgement, place, NO_ATTRIBUTES))
+            facts.append(fact_of(text, section, mention, judgement, place, own))
         return facts
 
 
-def _has_header(lowered: str, topic: str) -> bool:
-    """Whether a sentence is the one that begins with its header: "heart: enlarged"."""
+def _colon(lowered: str, topic: str) -> int:
+    """Where the header ends of a sentence that begins with it, "heart: enlarged", else -1."""
     colon = lowered.find(":")
-    return colon >= 0 and lowered[:colon].rstrip().endswith(topic)
+    return colon if colon >= 0 and lowered[:colon].rstrip().endswith(topic) else -1
 
 
 def _moved(fact: Fact, shift: int) -> Fact:
@@ -236,30 +214,6 @@ def _moved(fact: Fact, shift: int) -> Fact:
     return fact._replace(
         start=start, end=end, text=fact.text[fact.end - fact.start - end + start :]
     )
-
-
-def _normal(hit: Hit[str], context: Context) -> Judgement | None:
-    """The context of a subject or place that is called normal, with that word as cue."""
-    governing = context.governing(hit.start, hit.end)
-    for found in governing:
-        if found.item.means is Meaning.NORMAL:
-            judgement = context.judge(hit.start, hit.end, governing)
-            return judgement._replace(cue=context.text[found.start : found.end])
-    return None
-
-
-def _limited_facts(text: str, section: str, named: list[Hit[str]], context: Context) -> list[Fact]:
-    """A fact for each place that could not be judged, or not well, with the reason if named."""
-    facts = []
-    for found, level in context.limits:
-        reason = f" ({context.reason})" if context.reason else ""
-        judgement = PLAIN._replace(
-            assessability=level, cue=context.text[found.start : found.end] + reason
-        )
-        for hit in context.beside(found, named):
-            place = Hit(hit.start, hit.end, LIMITED_PREFIX + hit.item)
-            facts.append(_fact(text, section, place, judgement, hit.item, NO_ATTRIBUTES))
-    return facts
 
 
 def _mentions(hits: list[Hit[str]], vetoes: list[Hit[str]]) -> list[Hit[str]]:
@@ -278,16 +232,3 @@ def _mentions(hits: list[Hit[str]], vetoes: list[Hit[str]]) -> list[Hit[str]]:
         reached[finding] = end
         mentions.append(hit)
     return mentions
-
-
-def _fact(
-    text: str,
-    section: str,
-    mention: Hit[str],
-    judgement: Judgement,
-    place: str | None,
-    attributes: Attributes,
-) -> Fact:
-    start, end = mention.start, mention.end
-    words = section, 0, start, end, text[start:end], mention.item
-    return tuple.__new__(Fact, words + judgement[:-1] + (place,) + attributes + judgement[-1:])

@@ -146,8 +146,8 @@ def _is_counted(fact: "Fact", convention: "CompiledConvention") -> bool:
 
 def standing(fact: "Fact") -> str:
     """In a word how a fact counts: its existence, or why it is no finding of this examination."""
+    from labeler.normality import LIMITED_PREFIX, NORMAL_PREFIX
     from labeler.segment import EVIDENCE_SECTIONS
-    from labeler.sentence import LIMITED_PREFIX, NORMAL_PREFIX
 
     if fact.finding.startswith((NORMAL_PREFIX, LIMITED_PREFIX)):
         return "scope"  # "the heart is normal" is about a place, and nothing that is present
