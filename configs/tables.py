@@ -69,6 +69,7 @@ SCANS = pa.schema(
         ("study_id", pa.string()),
         ("patient_id", pa.string()),
         ("date", pa.string()),
+        ("time", pa.string()),
         ("site", pa.string()),
         ("sex", pa.string()),
         ("age_band", pa.string()),
@@ -92,6 +93,16 @@ SCANS = pa.schema(
         ("source_sha256", pa.string()),
     ]
 )
+
+REFUSED = pa.schema(
+    [
+        ("volume_id", pa.string()),
+        ("scan_id", pa.string()),
+        ("study_id", pa.string()),
+        ("reason", pa.string()),
+    ]
+)
+"""The series of a store's archive that are known but not in the store."""
 
 SOFT_LABELS = pa.schema(
     [
@@ -119,6 +130,7 @@ DESCRIBED_COHORT = pa.schema(
     [
         *COHORT,
         ("date", pa.string()),
+        ("time", pa.string()),
         ("site", pa.string()),
         ("sex", pa.string()),
         ("age_band", pa.string()),

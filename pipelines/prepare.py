@@ -1,7 +1,7 @@
 """`chestct prepare`: DICOM trees and volume files in, a store of training-ready volumes out."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +10,9 @@ from configs.contracts import InputError, Stage
 
 if TYPE_CHECKING:
     from configs.files import IdKey
-    from model.volumes.find import Survey
+    from model.volumes.find import Refused, Survey
     from model.volumes.store import Store
+    from pipelines.preparing.identity import RefusedName
     from pipelines.preparing.work import Task
     from pipelines.running.run import Rejected, Run
 
@@ -84,8 +85,9 @@ def prepare(
     from pipelines.preparing.estimate import estimate
     from pipelines.preparing.headers import read_headers
     from pipelines.preparing.id_map import check_id_map, write_id_map
-    from pipelines.preparing.identity import identify
+    from pipelines.preparing.identity import identify, names_of_refused, shared_accessions
     from pipelines.preparing.phases import phases_of
+    from pipelines.preparing.refused import write_refused
     from pipelines.preparing.work import Task
     from pipelines.running.run import Run
 
@@ -124,16 +126,20 @@ def prepare(
     with Run("prepare", out, inputs, config) as run:
         key = key or IdKey.open(out / "id.key", create=True)
         phases = phases_of(survey.candidates)
-        named = list(identify(chosen, key, scans, known, records, phases))
+        shared = shared_accessions(survey)
+        named = list(identify(chosen, key, scans, known, records, phases, shared))
+        refused = list(names_of_refused(survey, scans))
         if id_map:
-            write_id_map(id_map, named, survey.refused, key, scans)
+            write_id_map(id_map, named, [name for _, name in refused], key)
+        ids = [name.columns(key) for _, name in refused] + [item.columns() for item in named]
         with Store.create(out, grid) as store:
-            _reject_refused(run, survey, key, scans)
+            _reject_refused(run, refused, key)
             tasks = (
                 Task(item.candidate, item.ids, store, any_content, known, item.record)
                 for item in named
             )
             _prepare_all(run, store, tasks, site, workers, quiet)
+            write_refused(store, run.rejected, {str(row["volume_id"]): row for row in ids})
         summary = _summary(run, store, survey)
         run.facts["left_out"] = dict(survey.left_out)
     if not quiet:
@@ -208,13 +214,14 @@ def _reasons(rejected: "list[Rejected]") -> str:
     return ", ".join(f"{count:,} {reason}" for reason, count in counts.most_common())
 
 
-def _reject_refused(run: "Run", survey: "Survey", key: "IdKey", root: Path) -> None:
-    from pipelines.preparing.identity import name_of_refused
+def _reject_refused(
+    run: "Run", refused: "Iterable[tuple[Refused, RefusedName]]", key: "IdKey"
+) -> None:
     from pipelines.preparing.work import message_of
 
-    for item in survey.refused:
-        name = key.pseudonym("volume", name_of_refused(item, root))
-        run.reject(name, Stage.PREPARE, item.reason, message_of(item.error))
+    for item, name in refused:
+        series = key.pseudonym("volume", name.volume)
+        run.reject(series, Stage.PREPARE, item.reason, message_of(item.error))
 
 
 def _prepare_all(

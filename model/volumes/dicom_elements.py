@@ -111,6 +111,16 @@ def date_of(text: str) -> str:
     return text if len(text) == 8 and text.isascii() and text.isdigit() else ""
 
 
+def time_of(text: str) -> str:
+    """HHMMSS of a time (PS3.5 6.2, TM), or empty where it says less.
+
+    >>> time_of("083015.25"), time_of("0830"), time_of("250000")
+    ('083015', '', '')
+    """
+    found = re.match(r"(?:[01]\d|2[0-3])[0-5]\d[0-5]\d(?![^.])", text, re.ASCII)
+    return found[0] if found else ""
+
+
 def seconds_of(text: str) -> float | None:
     """Seconds since midnight of a time (PS3.5 6.2, TM).
 

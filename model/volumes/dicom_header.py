@@ -42,6 +42,18 @@ class PixelFormat:
         return self.frames * self.rows * self.columns * self.samples * self.bits_allocated // 8
 
 
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose an image is, in the archive's own words; empty where a header does not say."""
+
+    study_uid: str = field(default="", repr=False)
+    patient_id: str = field(default="", repr=False)
+    accession: str = field(default="", repr=False)
+
+
+NOBODY = Owner()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FileHeader:
     """One file: what it is of, and whose. `identity` holds digests, so it can be compared only."""
@@ -64,11 +76,17 @@ class FileHeader:
     patient_id: str = field(repr=False)
     accession: str = field(repr=False)
     date: str = field(repr=False)
+    time: str = field(repr=False)
     sex: str
     age_years: int | None
     vendor: str
     contrast: bool | None
     synthetic: bool
+
+    @property
+    def owner(self) -> Owner:
+        """Whose it is."""
+        return Owner(self.study_uid, self.patient_id, self.accession)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,3 +123,4 @@ class Broken:
     series_uid: str = field(repr=False)
     message: str
     reason: VolumeReason = VolumeReason.TRUNCATED
+    owner: Owner = NOBODY

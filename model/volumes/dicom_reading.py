@@ -1,6 +1,7 @@
 """Reading a DICOM file's header: everything but the pixels, from any encoding, whole or Broken."""
 
 import warnings
+from functools import partial
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -17,6 +18,7 @@ from model.volumes.dicom_elements import (
     contrast_of,
     date_of,
     seconds_of,
+    time_of,
     vendor_of,
 )
 from model.volumes.dicom_header import (
@@ -24,6 +26,7 @@ from model.volumes.dicom_header import (
     CT_CLASSES,
     Broken,
     FileHeader,
+    Owner,
     PixelFormat,
     Slice,
 )
@@ -69,21 +72,22 @@ def _read_header(path: Path) -> tuple[Slice, ...] | Broken | None:
             return None
         offset, length = _find_pixels(content, dataset)
     series_uid = elements.text(0x0020000E)
+    broken = partial(Broken, path, series_uid, owner=_owner(elements))
     if length is None:
         whole = not _claims_image(elements, dataset)
-        return () if whole else Broken(path, series_uid, "a DICOM file ends before its pixel data")
+        return () if whole else broken("a DICOM file ends before its pixel data")
     if length != _UNDEFINED_LENGTH and offset + length > size:
-        return Broken(path, series_uid, "a DICOM file ends within its pixel data")
+        return broken("a DICOM file ends within its pixel data")
     header = _file_header(path, elements, dataset, offset, length)
     if planes := _frames(header, elements):
         if len(planes) != header.pixels.frames:
-            return Broken(path, series_uid, "frames and their positions differ in number")
+            return broken("frames and their positions differ in number")
         return planes
     if header.pixels.frames > 1:
         if not _claims_image(elements, dataset):
             return ()  # a secondary capture
         message = "an image of several frames that do not say where they lie"
-        return Broken(path, series_uid, message, VolumeReason.POSITION)
+        return broken(message, VolumeReason.POSITION)
     return (_slice(header, 0, [elements]),)
 
 
@@ -123,6 +127,10 @@ def _syntax(dataset: FileDataset) -> str:
     if not little:
         return BIG_ENDIAN
     return "1.2.840.10008.1.2" if implicit else "1.2.840.10008.1.2.1"
+
+
+def _owner(elements: Elements) -> Owner:
+    return Owner(*map(elements.text, (0x0020000D, 0x00100020, 0x00080050)))
 
 
 def _file_header(
@@ -171,6 +179,7 @@ def _file_header(
         patient_id=elements.text(0x00100020),
         accession=elements.text(0x00080050),
         date=date_of(elements.text(0x00080020)),
+        time=time_of(elements.text(0x00080030)),
         sex=elements.text(0x00100040)[:1].upper().replace("O", ""),
         age_years=age_years_of(elements.text(0x00101010)),
         vendor=vendor_of(elements.text(0x00080070)),

@@ -239,6 +239,7 @@ def _volume(
         instance_uids=uids if rising else uids[::-1],
         instance_axis=slice_axis,
         date=header.date,
+        time=header.time,
         sex=header.sex,
         age_years=header.age_years,
         vendor=header.vendor,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from model.volumes import dicom_series, formats
-from model.volumes.dicom_header import Broken, Slice
+from model.volumes.dicom_header import NOBODY, Broken, Owner, Slice
 from model.volumes.dicom_reading import read_header
 from model.volumes.dicom_series import Part
 from model.volumes.other_file import OtherFile, is_named_like_one, other_file
@@ -57,6 +57,7 @@ class Refused:
     series_uid: str = field(repr=False)
     error: VolumeError
     slices: int
+    owner: Owner = NOBODY
 
     @property
     def reason(self) -> VolumeReason:
@@ -110,28 +111,30 @@ def survey_folder(root: Path, headers: Iterable[Header] | None = None) -> Survey
     for uid, planes in series.items():
         # A cut file may be a slice of any series beside it: better none than one too short.
         folders = {plane.file.path.parent for plane in planes}
+        folder, owner = planes[0].file.path.parent, planes[0].file.owner
         cut = [item for item in broken if _may_belong(item, uid, folders)]
         if cut:
-            refused.append(_refused_for(cut[0], uid, planes[0].file.path.parent, len(planes)))
+            refused.append(_refused_for(cut[0], uid, folder, len(planes), owner))
             broken = [item for item in broken if item not in cut or not item.series_uid]
             continue
         if any(is_named_like_one(path, planes) for folder in folders for path in blank[folder]):
             message = "an empty file is named like the slices beside it: a copy that broke off"
             empty = Broken(planes[0].file.path, uid, message)
-            refused.append(_refused_for(empty, uid, planes[0].file.path.parent, len(planes)))
+            refused.append(_refused_for(empty, uid, folder, len(planes), owner))
             continue
         parts, errors, out = dicom_series.parts_of(planes)
         left_out.update({kind.value: count for kind, count in out.items()})
-        folder = planes[0].file.path.parent
         candidates.extend(_series_candidate(folder, uid, part) for part in parts)
-        refused.extend(Refused(folder, uid, error, len(planes)) for error in errors)
+        refused.extend(Refused(folder, uid, error, len(planes), owner) for error in errors)
     known = {item.path for item in refused}
     alone = {
         item.series_uid or item.path: item
         for item in broken
         if item.series_uid or item.path.parent not in known
     }
-    refused += [_refused_for(item, item.series_uid, item.path, 1) for item in alone.values()]
+    refused += [
+        _refused_for(item, item.series_uid, item.path, 1, item.owner) for item in alone.values()
+    ]
     return Survey(tuple(candidates), tuple(refused), left_out)
 
 
@@ -139,8 +142,8 @@ def _may_belong(item: Broken, uid: str, folders: set[Path]) -> bool:
     return item.series_uid == uid or (not item.series_uid and item.path.parent in folders)
 
 
-def _refused_for(item: Broken, uid: str, path: Path, slices: int) -> Refused:
-    return Refused(path, uid, VolumeError(item.reason, item.message), slices)
+def _refused_for(item: Broken, uid: str, path: Path, slices: int, owner: Owner) -> Refused:
+    return Refused(path, uid, VolumeError(item.reason, item.message), slices, owner)
 
 
 def header_of(path: Path) -> Header:

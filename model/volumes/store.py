@@ -247,6 +247,7 @@ def _row(prepared: PreparedVolume, ids: VolumeIds, quality: Sequence[str]) -> Ro
         "study_id": ids.study_id,
         "patient_id": ids.patient_id,
         "date": source.date or None,
+        "time": source.time or None,
         "sex": source.sex or None,
         "age_band": age_band(source.age_years),
         "vendor": source.vendor or None,

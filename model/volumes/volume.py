@@ -87,6 +87,8 @@ class Source:
     """The axis of `hu_zyx` along which the source's slices are stacked."""
     date: str = field(default="", repr=False)
     """YYYYMMDD or empty."""
+    time: str = field(default="", repr=False)
+    """HHMMSS at which the study began, or empty."""
     sex: str = ""
     """"M", "F" or empty."""
     age_years: int | None = None

@@ -10,14 +10,12 @@ import pyarrow.parquet as pq
 from configs import files
 from configs.contracts import InputError
 from configs.files import IdKey
-from model.volumes.find import Refused
-from pipelines.preparing.identity import Identified, name_of_refused
+from pipelines.preparing.identity import Identified, RefusedName
 
+_OWN = ("series", "scan", "study", "patient")
 _SCHEMA = pa.schema(
-    [(name, pa.string()) for name in (
-        "volume_id", "scan_id", "study_id", "patient_id", "series", "scan", "study", "patient",
-    )]
-)  # fmt: skip
+    [(name, pa.string()) for name in ("volume_id", "scan_id", "study_id", "patient_id", *_OWN)]
+)
 """Four pseudonyms, and the archive's own words for the same: Parquet, for they may be anything."""
 
 
@@ -32,28 +30,20 @@ def check_id_map(path: Path, store: Path) -> None:
 def write_id_map(
     path: Path,
     named: Sequence[Identified],
-    refused: Sequence[Refused],
+    refused: Sequence[RefusedName],
     key: IdKey,
-    root: Path,
 ) -> None:
     """Write a row a series, also of those refused, beside rows of earlier runs; mode 0600."""
     rows = {row["volume_id"]: row for row in _read(path).to_pylist()} if path.exists() else {}
     for item in refused:
-        name = name_of_refused(item, root)
-        pseudonym = key.pseudonym("volume", name)
-        rows[pseudonym] = {"volume_id": pseudonym, "series": _text(name)}
+        ids = item.columns(key)
+        own = (item.volume, item.scan, item.study, item.patient)
+        texts = [None if name is None else _text(name) for name in own]
+        rows[str(ids["volume_id"])] = ids | dict(zip(_OWN, texts, strict=True))
     for entry in named:
-        ids, own = entry.ids, entry.name
-        rows[ids.volume_id] = {
-            "volume_id": ids.volume_id,
-            "scan_id": ids.scan_id,
-            "study_id": ids.study_id,
-            "patient_id": ids.patient_id,
-            "series": _text(own.volume),
-            "scan": _text(own.scan),
-            "study": _text(entry.study),
-            "patient": _text(own.patient),
-        }
+        name = entry.name
+        texts = [_text(word) for word in (name.volume, name.scan, entry.study, name.patient)]
+        rows[entry.ids.volume_id] = entry.columns() | dict(zip(_OWN, texts, strict=True))
     with files.atomic_path(path) as temporary:
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         pq.write_table(pa.Table.from_pylist(list(rows.values()), schema=_SCHEMA), temporary)

@@ -1,13 +1,13 @@
 """Whose each volume is, in pseudonyms of the site's key."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from configs.contracts import InputError
 from configs.files import IdKey
-from model.volumes.find import Candidate, Refused
+from model.volumes.find import Candidate, Refused, Survey
 from model.volumes.formats import name_of
 from model.volumes.store import VolumeIds
 from pipelines.datasets.dataset import Dataset, Record, ScanName
@@ -24,6 +24,16 @@ class Identified:
     record: Record | None = field(default=None, repr=False)
     """What a data set's metadata say of it."""
 
+    def columns(self) -> dict[str, str | None]:
+        """Its pseudonyms under the names of a store's columns."""
+        ids = self.ids
+        return {
+            "volume_id": ids.volume_id,
+            "scan_id": ids.scan_id,
+            "study_id": ids.study_id,
+            "patient_id": ids.patient_id,
+        }
+
 
 def identify(
     candidates: tuple[Candidate, ...],
@@ -32,8 +42,11 @@ def identify(
     dataset: Dataset | None = None,
     metadata: dict[str, Record] | None = None,
     phases: dict[int, int] | None = None,
+    shared: Collection[str] = (),
 ) -> Iterator[Identified]:
     """Give each candidate its pseudonyms, and the phase that `phases_of` found.
+
+    `shared` are accession numbers that name no scan (`shared_accessions`).
 
     Within a data set its own file names decide; else DICOM goes by its identifiers, a file by its
     name. Raises InputError for a file that is not of the data set.
@@ -44,14 +57,55 @@ def identify(
             ids = _pseudonyms(key, name, name.scan)
             yield Identified(item, ids, name, name.scan, metadata.get(name.volume))
     else:
-        for item, name, study in _of_archive(candidates, root):
+        for item, name, study in _of_archive(candidates, root, shared):
             ids = replace(_pseudonyms(key, name, study), phase=(phases or {}).get(id(item)))
             yield Identified(item, ids, name, study)
 
 
-def name_of_refused(item: Refused, root: Path) -> str:
-    """By which a series that is refused is known: its UID, else its place below the root."""
-    return item.series_uid or item.path.relative_to(root).as_posix()
+@dataclass(frozen=True, slots=True)
+class RefusedName:
+    """What a series that is refused is known by, and whose it is as far as its headers say."""
+
+    volume: str = field(repr=False)
+    """Its UID, else its place below the root."""
+    scan: str | None = field(repr=False)
+    study: str | None = field(repr=False)
+    patient: str | None = field(repr=False)
+
+    def columns(self, key: IdKey) -> dict[str, str | None]:
+        """The pseudonyms of all these under the names of a store's columns."""
+        named = (
+            ("volume_id", "volume", self.volume),
+            ("scan_id", "scan", self.scan),
+            ("study_id", "scan", self.study),
+            ("patient_id", "patient", self.patient),
+        )
+        return {name: own and key.pseudonym(kind, own) for name, kind, own in named}
+
+
+def names_of_refused(survey: Survey, root: Path) -> Iterator[tuple[Refused, RefusedName]]:
+    """Each refused series with its names, by the rules that `identify` follows."""
+    shared = shared_accessions(survey)
+    for item in survey.refused:
+        own = item.owner
+        accession = "" if own.accession in shared else own.accession
+        series = item.series_uid or item.path.relative_to(root).as_posix()
+        study = own.study_uid or None
+        yield item, RefusedName(series, accession or study, study, own.patient_id or study)
+
+
+def shared_accessions(survey: Survey) -> set[str]:
+    """Accession numbers that several patients have, as in anonymised archives: they name no scan.
+
+    A refused series counts too: its report must not find another patient's scan.
+    """
+    patients: dict[str, set[str]] = defaultdict(set)
+    for item in survey.candidates:
+        patients[item.accession].add(item.patient_id or item.study_uid)
+    for refused in survey.refused:
+        own = refused.owner
+        patients[own.accession] |= {own.patient_id or own.study_uid} - {""}
+    return {accession for accession, owners in patients.items() if len(owners) > 1}
 
 
 def _pseudonyms(key: IdKey, name: ScanName, study: str) -> VolumeIds:
@@ -83,17 +137,13 @@ def _of_dataset(
 
 
 def _of_archive(
-    candidates: tuple[Candidate, ...], root: Path
+    candidates: tuple[Candidate, ...], root: Path, shared: Collection[str]
 ) -> Iterator[tuple[Candidate, ScanName, str]]:
     """Each candidate with its identifiers and its study.
 
-    Files that share a name (`s0001/ct.nii.gz`, `s0002/ct.nii.gz`) are told apart by their path; an
-    accession number that several patients share (anonymised archives) names no scan.
+    Files that share a name (`s0001/ct.nii.gz`, `s0002/ct.nii.gz`) are told apart by their path.
     """
     names = Counter(item.series_uid for item in candidates if item.part is None)
-    owners: dict[str, set[str]] = defaultdict(set)
-    for item in candidates:
-        owners[item.accession].add(item.patient_id or item.study_uid)
     seen: Counter[str] = Counter()
     for item in candidates:
         series, study, scan = item.series_uid, item.study_uid, item.accession
@@ -102,7 +152,7 @@ def _of_archive(
             path = item.path.relative_to(root)
             series = study = scan = patient = (path.parent / name_of(path)).as_posix()
         study = study or series
-        if len(owners[item.accession]) > 1:
+        if item.accession in shared:
             scan = study
         part = f"#{seen[series]}" if seen[series] else ""
         seen[series] += 1

@@ -18,6 +18,7 @@ FILES_PAGE = Path(__file__).parents[2] / "docs" / "files.md"
         tables.REPORTS,
         tables.REJECTED,
         tables.SCANS,
+        tables.REFUSED,
         tables.SOFT_LABELS,
         tables.DESCRIBED_COHORT,
         tables.PREDICTIONS,

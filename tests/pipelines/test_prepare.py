@@ -19,7 +19,7 @@ def chest_series(patient: str = "P1", accession: str = "A1") -> list[Dataset]:
     plan = Plan(60, 80, 80, 5.0, 5.0, 5.0, origin=(-200.0, -200.0, -150.0))
     series = make_series(plan, CHEST)
     for ds in series:
-        ds.PatientID, ds.AccessionNumber = patient, accession
+        ds.PatientID, ds.AccessionNumber, ds.StudyTime = patient, accession, "083015.250"
     return series
 
 
@@ -45,6 +45,7 @@ def test_good_series_are_kept_and_bad_ones_listed(archive: Path, tmp_path: Path)
     store = Store.open(out)
     for name in store.manifest["volume_id"]:
         assert store.read(name).shape == (64, 64, 64)
+    assert store.manifest["time"].tolist() == ["083015"] * 2
 
 
 def test_identifiers_are_pseudonyms_of_the_key(archive: Path, tmp_path: Path) -> None:
@@ -229,11 +230,53 @@ def test_the_way_back_is_written_only_outside_the_store_and_when_asked_for(
     assert set(rows.loc[manifest.index, "patient"]) == {"P1", "P2"}
     rejected = pd.read_parquet(out / "rejected.parquet")["id"].item()
     assert rows.loc[rejected, "series"].startswith("1.2.826")  # pydicom's root of UIDs
+    key = IdKey.open(out / "id.key")
+    own = ["scan", "patient", "scan_id", "patient_id"]
+    pseudonyms = [key.pseudonym("scan", "A3"), key.pseudonym("patient", "P3")]
+    assert rows.loc[rejected, own].tolist() == ["A3", "P3", *pseudonyms]
+    assert rows.loc[rejected, "study"].startswith("1.2.826")
     again = prepare(archive / "one", out=out, id_map=id_map, quiet=True)
     assert (again.kept, len(pd.read_parquet(id_map))) == (1, 3), "earlier rows stay"
     other = (out / "rejected.parquet").rename(tmp_path / "other.parquet")
     with pytest.raises(InputError, match="not a map"):
         prepare(archive, out=out, id_map=other, quiet=True)
+
+
+def test_whose_a_refused_series_is_stays_known_until_it_is_mended(
+    archive: Path, tmp_path: Path
+) -> None:
+    """A gap, a file cut short, and what is no chest: each names its scan in the store."""
+    cut = save(chest_series("P4", "A4")[:1], archive / "cut")
+    (file,) = cut.iterdir()
+    file.write_bytes(file.read_bytes()[:-100])
+    save(chest_series("P5", "A5")[:5], archive / "legs")
+    out = tmp_path / "store"
+    prepare(archive, out=out, quiet=True)
+    key = IdKey.open(out / "id.key")
+
+    def known() -> dict[str, str]:
+        table = pd.read_parquet(out / "refused.parquet")
+        return dict(zip(table["scan_id"], table["reason"], strict=True))
+
+    scans = {name: key.pseudonym("scan", name) for name in ("A3", "A4", "A5")}
+    assert known() == {
+        scans["A3"]: "GAP", scans["A4"]: "TRUNCATED", scans["A5"]: "NO_LUNGS"
+    }  # fmt: skip
+    prepare(archive / "one", out=out, quiet=True)
+    assert set(known()) == set(scans.values()), "those of earlier runs stay"
+    prepare(archive, out=out, any_content=True, quiet=True)
+    assert set(known()) == {scans["A3"], scans["A4"]}
+
+
+def test_a_refused_scan_s_accession_number_is_not_another_patient_s(tmp_path: Path) -> None:
+    gap = chest_series("P2", "ANON")
+    del gap[20]
+    save(gap, tmp_path / "scans" / "gap")
+    save(chest_series("P1", "ANON"), tmp_path / "scans" / "whole")
+    prepare(tmp_path / "scans", out=tmp_path / "store", quiet=True)
+    store = Store.open(tmp_path / "store")
+    shared = IdKey.open(tmp_path / "store" / "id.key").pseudonym("scan", "ANON")
+    assert store.manifest["scan_id"].tolist() != [shared]
 
 
 def test_lungs_are_measured(archive: Path, tmp_path: Path) -> None:

@@ -1,0 +1,29 @@
+"""The series that a store's archive has and the store has not, by their pseudonyms."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from configs import files, tables
+from model.volumes.store import Store
+from pipelines.running.run import Rejected
+
+REFUSED = "refused.parquet"
+
+
+def write_refused(
+    store: Store, rejected: Iterable[Rejected], ids: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Note whose the rejected series are, beside those of earlier runs that are still missing.
+
+    `ids` has `scan_id` and `study_id` by the identifier of each rejected record.
+    """
+    path = store.path / REFUSED
+    before = files.read_table(path).to_pylist() if path.exists() else []
+    rows = {row["volume_id"]: row for row in before}
+    for record in rejected:
+        named = {name: ids[record.id][name] for name in ("scan_id", "study_id")}
+        rows[record.id] = {"volume_id": record.id, "reason": str(record.reason), **named}
+    missing = [row for name, row in rows.items() if name not in store]
+    files.write_table(path, pa.Table.from_pylist(missing, schema=tables.REFUSED))
