@@ -22,6 +22,8 @@ from configs.contracts import InputError
 _TOKEN = re.compile(
     r"\{(?P<gap>\d)\}|(?P<open>\()|(?P<close>\)\??)|(?P<bar>\|)|(?P<word>[^\s(){}|*?-]+\*?)|(?P<space>[\s-]+)"
 )
+INITIALS_JOIN = "_"
+"""Joins initials, "s/p", in phrases and where they are sought: a slash parts words there."""
 _WORD_END = r"(?![^\W_])"
 _SEPARATOR = r"[\s/-]{1,3}"
 _GAP_WORD = (
@@ -117,7 +119,8 @@ class _Parser:
                     "expected words, word*, (a|b), (a)?, {3}"
                 )
             if match.lastgroup != "space":
-                self.tokens.append((match.lastgroup, match[match.lastgroup]))
+                word = match[match.lastgroup].replace("/", INITIALS_JOIN)
+                self.tokens.append((match.lastgroup, word))
             position = match.end()
         self.at = 0
 

@@ -9,8 +9,11 @@ from typing import Any, Generic, TypeVar
 
 from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 
-from configs.phrase import Element, Literal, Phrase, compile_phrase
+from configs.phrase import INITIALS_JOIN, Element, Literal, Phrase, compile_phrase
 
+_INITIALS = re.compile(r"(?<![^\W_])([a-z])/([a-z])(?![^\W_])")
+_JOINED = rf"\1{INITIALS_JOIN}\2"
+_HYPHENS = str.maketrans("\u2010\u2011\u2012\u2013", "----")
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _FEW = 4  # keys that are sooner looked up one by one than intersected
 
@@ -134,6 +137,8 @@ class Lexicon:
 
     def hits(self, lowered: str) -> Hits:  # noqa: C901  # one loop in one place: the hottest code
         """All hits in a text that `lower` has prepared."""
+        if "/" in lowered:
+            lowered = _INITIALS.sub(_JOINED, lowered)
         found: list[list[Hit[Any]]] = [[], [], [], [], [], [], [], [], [], []]  # by HitKind
         whole, begun = self._whole, self._begun
         padded = f" {lowered} "  # spaces around: a word's neighbours stand at start and end + 1
@@ -254,7 +259,9 @@ def by_start_then_longest(hit: Hit[Any]) -> tuple[int, int]:
 
 
 def lower(text: str) -> str:
-    """Lower case of the same length, so that offsets stay true; lone surrogates become U+FFFD.
+    """Lower case of the same length, so that offsets stay true.
+
+    Lone surrogates become U+FFFD, and hyphens of every kind "-".
 
     >>> lower("PLEVRAL İNDİRGEME")
     'plevral indirgeme'
@@ -263,5 +270,5 @@ def lower(text: str) -> str:
     if len(lowered) != len(text):  # U+0130 is the one letter that grows
         lowered = text.replace("\u0130", "i").lower()
     if not lowered.isascii():
-        lowered = _LONE_SURROGATE.sub("\ufffd", lowered)
+        lowered = _LONE_SURROGATE.sub("\ufffd", lowered).translate(_HYPHENS)
     return lowered

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as as_bytes
 from tokenizers import Tokenizer
 
 from configs import files
@@ -66,7 +67,7 @@ def save(folder: Path, stage: NeuralStage) -> None:
     """Write a stage; `stage.json` comes last, so that it never names files that are not there."""
     weights = {name: value.contiguous() for name, value in stage.network.state_dict().items()}
     with files.atomic_path(folder / _WEIGHTS) as temporary:
-        save_file(weights, temporary)
+        temporary.write_bytes(as_bytes(weights))  # save_file would make it mode 0600
     files.write_text(folder / _TOKENIZER, stage.tokens.tokenizer.to_str(pretty=False))
     content = _StageFile(
         format=STAGE_FORMAT,
