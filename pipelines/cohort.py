@@ -18,8 +18,9 @@ from pipelines.joining.mapping import read_mapping
 from pipelines.joining.patients import one_id_each
 from pipelines.joining.reports import read_report_ids, read_stated
 from pipelines.joining.set_aside import SetAside, setting_aside
-from pipelines.joining.splits import Shares, by_date, by_hash, by_site
-from pipelines.running.progress import results
+from pipelines.joining.splits import Shares, by_date, by_hash, by_site, too_small
+from pipelines.preparing.refused import read_refused
+from pipelines.running.progress import messages, results
 from pipelines.running.run import Rejected, Run
 
 _TEST_SHARE = 0.2
@@ -81,6 +82,7 @@ def cohort(
     shares = _shares(validation, test, seed, test_site or (), split_by)
     if (labels / "store.json").is_file():
         raise InputError(f"{labels}: a store; labels come first: `chestct cohort LABELS STORE`")
+    opened = Store.open(store)
     key = files.IdKey.open(id_key or store / "id.key")
     inputs = {"labels": labels, "store": store} | ({"map": map_file} if map_file else {})
     config = {
@@ -92,17 +94,17 @@ def cohort(
     }
     table = files.finished_table(labels, "labels.parquet")
     with Run("cohort", out, inputs, config) as run, setting_aside(out) as aside:
-        manifest = Store.open(store).manifest
+        manifest = opened.manifest
         person = one_id_each(manifest)
         manifest = manifest.assign(patient_id=manifest["patient_id"].map(person))
         manifest = manifest.rename(columns={"site": "site_of_store"})
-        known = KnownScans(manifest, key)
+        known = KnownScans(manifest, read_refused(store), key)
         mapping = read_mapping(map_file, known) if map_file else None
         links = link(read_report_ids(table), known, mapping, aside)
         if links.duplicated(["report_id", "scan_id"]).any():
             raise InputError(f"{table}: a report stands in two rows; keep one")
         settled = settle(links, manifest)
-        _refuse_nothing(f"{labels} and {store}", settled)
+        _refuse_nothing(f"{labels} and {store}", settled, aside)
         _set_aside(aside, manifest, links, settled)
         joined: pd.DataFrame = _described(manifest.merge(settled.links, on="scan_id"), table)
         joined["split"] = joined["patient_id"].map(
@@ -115,8 +117,12 @@ def cohort(
         )
         _count(run, joined, settled, aside)
         run.facts["same_patients"] = _same(person, set(joined["patient_id"]))
+        asked = shares.asked(tests_by_site=bool(test_site))
+        run.facts["warnings"] = list(too_small(joined, asked))
     if not quiet:
         _show(run, joined)
+    for warning in run.facts["warnings"]:
+        messages.print(f"warning: {warning}", markup=False)
     return joined
 
 
@@ -133,12 +139,17 @@ def _shares(
     return Shares(validation, share, seed)
 
 
-def _refuse_nothing(inputs: str, settled: Settled) -> None:
+def _refuse_nothing(inputs: str, settled: Settled, aside: SetAside) -> None:
     if len(settled.links):
         return
     if settled.scans:
         why = ", ".join(sorted(set(settled.scans.values())))
         raise InputError(f"{inputs}: all {len(settled.scans)} matches are ambiguous: {why}")
+    if refused := aside.counts[RecordReason.SCAN_REFUSED]:
+        raise InputError(
+            f"{inputs}: `prepare` refused the scans of {refused:,} reports, and no other report "
+            f"belongs to a scan; {inputs.rpartition(' ')[2]}/rejected.parquet says why"
+        )
     raise InputError(
         f"{inputs}: no report belongs to a scan. Are the report ids accession numbers or study "
         "UIDs? Else name their scans with --map"
@@ -194,6 +205,7 @@ def _count(run: Run, joined: pd.DataFrame, settled: Settled, aside: SetAside) ->
         patients=joined["patient_id"].nunique(),
         reports=joined["report_id"].nunique(),
         report_only=aside.counts[RecordReason.NO_SCAN],
+        reports_of_refused_scans=aside.counts[RecordReason.SCAN_REFUSED],
         scan_only=aside.counts[RecordReason.NO_REPORT],
         ambiguous_reports=len(settled.reports),
         ambiguous_scans=len(settled.scans),
@@ -211,6 +223,7 @@ def _show(run: Run, joined: pd.DataFrame) -> None:
     results.print(
         f"{counts['scans']:,} scans matched ({counts['volumes']:,} volumes, "
         f"{counts['reports']:,} reports), {counts['report_only']:,} reports without scan, "
+        f"{counts['reports_of_refused_scans']:,} of scans that `prepare` refused, "
         f"{counts['scan_only']:,} scans without report, "
         f"{counts['ambiguous_scans']:,} scans and {counts['ambiguous_reports']:,} reports ambiguous"
     )

@@ -96,8 +96,14 @@ def _source(path: Path) -> str:
     record = folder / "run.json"
     content = files.read_json(record) if record.exists() else {}
     verb = content.get("verb") if isinstance(content, dict) else None
-    return {
-        "label": "read from reports by chestct",
-        "fuse": "read from reports by chestct, rules and a taught stage",
-        "dataset": "as published with the data set",
-    }.get(str(verb), "as given")
+    if verb == "label":
+        return _READ[content.get("config", {}).get("fusion", "rules")]
+    return "as published with the data set" if verb == "dataset" else "as given"
+
+
+_READ = {
+    "rules": "read from reports by chestct",
+    "neural": "read from reports by chestct, by a taught stage",
+    "fused": "read from reports by chestct, rules and a taught stage",
+}
+"""By `config.fusion` of `label`."""

@@ -29,18 +29,26 @@ def link(
     for batch in reports:
         unknown = []
         for report in batch:
-            scans = dict.fromkeys(known.named(report)) if mapping is None else mapping.get(report)
-            if scans:
-                rows += ((report, scan, site) for scan, site in scans.items())
+            if mapping is None:
+                scans = dict.fromkeys(known.named(report))
             else:
-                unknown.append(report)
+                scans = mapping.scans.get(report, {})
+            rows += ((report, scan, site) for scan, site in scans.items())
+            if not scans:
+                refused = known.refused(report) if mapping is None else mapping.refused.get(report)
+                unknown.append((report, refused))
         aside.add(_without_scan(unknown))
     return pd.DataFrame(rows, columns=list(_COLUMNS), dtype=object)
 
 
-def _without_scan(reports: Iterable[str]) -> Iterator[Rejected]:
-    for report in reports:
-        yield Rejected(report, Stage.COHORT, RecordReason.NO_SCAN, "no scan is known by its name")
+def _without_scan(reports: Iterable[tuple[str, str | None]]) -> Iterator[Rejected]:
+    """Reports, each with the reason why its scan was refused, where it was."""
+    for report, refused in reports:
+        reason, detail = RecordReason.NO_SCAN, "no scan is known by its name"
+        if refused is not None:
+            reason = RecordReason.SCAN_REFUSED
+            detail = f"its scan is not in the store: {refused} (rejected.parquet of `prepare`)"
+        yield Rejected(report, Stage.COHORT, reason, detail)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """A site's own list of which scan a report is of, and where it was taken."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from configs.contracts import InputError
@@ -9,8 +10,15 @@ from pipelines.reports_in.tables import open_table
 
 _COLUMNS = ("report_id", "scan", "site")
 
-Mapping = dict[str, dict[str, str | None]]
-"""By report, its scans (pseudonyms) and the site of each, where one is named."""
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """What the list says of each report that it names."""
+
+    scans: dict[str, dict[str, str | None]] = field(default_factory=dict)
+    """Its scans (pseudonyms) and the site of each, where one is named."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Why `prepare` refused a scan of it."""
 
 
 def read_mapping(path: Path, known: KnownScans) -> Mapping:
@@ -25,7 +33,7 @@ def read_mapping(path: Path, known: KnownScans) -> Mapping:
         raise InputError(
             f"{path}: needs the column report_id, and scan (accession number or study UID) or site"
         )
-    mapping: Mapping = {}
+    mapping = Mapping()
     for row in table.rows(columns):
         if not isinstance(row, Row):
             raise InputError(f"{path}: {row.detail}; mend this row")
@@ -34,8 +42,10 @@ def read_mapping(path: Path, known: KnownScans) -> Mapping:
         if not report.strip() or not scan.strip():
             raise InputError(f"{path}: {row.place}: names no report or no scan; leave it out")
         site = cells.get("site", "").strip() or None
+        if (reason := known.refused(scan)) is not None:
+            mapping.refused[report] = reason
         for found in known.named(scan):
-            before = mapping.setdefault(report, {}).setdefault(found, site)
+            before = mapping.scans.setdefault(report, {}).setdefault(found, site)
             if before != site:
                 raise InputError(f"{path}: {row.place}: another site for a report and scan again")
     return mapping

@@ -1,13 +1,17 @@
 """In which split each patient stands: at random, by date, or by site."""
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from configs.contracts import InputError, Split
+
+_ROUNDING = 1e-9
+_FEW_PATIENTS = 10
+"""Fewer in a split are told: of ten, the 95 % interval of a share still spans half the range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,15 @@ class Shares:
     validation: float
     test: float
     seed: int = 0
+
+    def asked(self, *, tests_by_site: bool) -> tuple[Split, ...]:
+        """The splits that are to hold somebody."""
+        shares = {
+            Split.TRAIN: 1 - self.validation - self.test,
+            Split.VALIDATION: self.validation,
+            Split.TEST: 1.0 if tests_by_site else self.test,
+        }
+        return tuple(split for split, share in shares.items() if share > _ROUNDING)
 
 
 def by_hash(patients: Iterable[str], shares: Shares) -> "pd.Series[str]":
@@ -65,6 +78,25 @@ def by_site(
     splits = by_hash(patients, shares)
     splits[patients[sites.isin(list(tested)).to_numpy()].unique()] = Split.TEST.value
     return splits
+
+
+def too_small(joined: pd.DataFrame, asked: Iterable[Split]) -> Iterator[str]:
+    """A sentence for each split that was asked for and is empty or of few patients."""
+    patients = joined.groupby("split")["patient_id"].nunique()
+    for split in asked:
+        count = int(patients.get(split.value, 0))
+        if count < _FEW_PATIENTS:
+            patient = "patient" if count == 1 else "patients"
+            yield f"{split.value} has {count or 'no'} {patient}; {_REMEDIES[split]}"
+
+
+_REMEDIES = {
+    Split.TRAIN: "a network cannot learn from so few: join more scans, or give smaller shares",
+    Split.VALIDATION: "thresholds and calibration are set on it: give a larger --validation, "
+    "another --seed, or --split-by date, which keeps shares exactly",
+    Split.TEST: "no figure of so few says anything: give a larger --test, another --seed, "
+    "or --split-by date, which keeps shares exactly",
+}
 
 
 def _draw(patient: str, seed: int) -> float:

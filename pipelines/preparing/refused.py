@@ -1,6 +1,7 @@
 """The series that a store's archive has and the store has not, by their pseudonyms."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +13,12 @@ from pipelines.running.run import Rejected
 REFUSED = "refused.parquet"
 
 
+def read_refused(store: Path) -> pa.Table:
+    """The table of a store; without rows where an earlier version made it."""
+    path = store / REFUSED
+    return files.read_table(path) if path.exists() else tables.REFUSED.empty_table()
+
+
 def write_refused(
     store: Store, rejected: Iterable[Rejected], ids: Mapping[str, Mapping[str, Any]]
 ) -> None:
@@ -19,11 +26,9 @@ def write_refused(
 
     `ids` has `scan_id` and `study_id` by the identifier of each rejected record.
     """
-    path = store.path / REFUSED
-    before = files.read_table(path).to_pylist() if path.exists() else []
-    rows = {row["volume_id"]: row for row in before}
+    rows = {row["volume_id"]: row for row in read_refused(store.path).to_pylist()}
     for record in rejected:
         named = {name: ids[record.id][name] for name in ("scan_id", "study_id")}
         rows[record.id] = {"volume_id": record.id, "reason": str(record.reason), **named}
     missing = [row for name, row in rows.items() if name not in store]
-    files.write_table(path, pa.Table.from_pylist(missing, schema=tables.REFUSED))
+    files.write_table(store.path / REFUSED, pa.Table.from_pylist(missing, schema=tables.REFUSED))

@@ -103,6 +103,7 @@ def test_reports_meet_their_scans_and_the_rest_is_said(
         "patients": 2,
         "reports": 3,
         "report_only": 1,
+        "reports_of_refused_scans": 0,
         "scan_only": 1,
         "ambiguous_reports": 0,
         "ambiguous_scans": 0,
@@ -232,6 +233,61 @@ def test_a_bad_mapping_is_refused(store: Path, tmp_path: Path, content: str, mes
     with pytest.raises(InputError, match=message):
         cohort(labels, store, out=tmp_path / "cohort", map_file=tmp_path / "map.csv")
     assert not (tmp_path / "cohort").exists()
+
+
+def refuse(store: Path, **scans: str) -> None:
+    """Note scans, by accession number, that `prepare` refused for a reason."""
+    key = key_of(store)
+    rows = [
+        {"volume_id": name, "scan_id": key.pseudonym("scan", name), "reason": reason}
+        for name, reason in scans.items()
+    ]
+    files.write_table(store / "refused.parquet", pa.Table.from_pylist(rows, tables.REFUSED))
+
+
+def test_a_report_whose_scan_was_refused_is_told_so(store: Path, tmp_path: Path) -> None:
+    refuse(store, G1="GAP", A1="GAP")  # of A1 another series is in the store
+    labels = write_labels(tmp_path / "labels", "A1", "G1", "Z9")
+    out = tmp_path / "cohort"
+    assert set(cohort(labels, store, out=out, quiet=True)["report_id"]) == {"A1"}
+    said = rejects(out)
+    assert (said["G1"], said["Z9"]) == (RecordReason.SCAN_REFUSED, RecordReason.NO_SCAN)
+    details = files.read_table(out / "rejected.parquet")["detail"].to_pylist()
+    assert any("GAP" in detail for detail in details)
+    assert files.read_json(out / "run.json")["counts"]["reports_of_refused_scans"] == 1
+    mapping = tmp_path / "map.csv"
+    mapping.write_text("report_id,scan\nA1,A1\nZ9,G1\n")
+    cohort(labels, store, out=out, map_file=mapping, quiet=True)
+    said = rejects(out)
+    assert (said["Z9"], said["G1"]) == (RecordReason.SCAN_REFUSED, RecordReason.NO_SCAN)
+    only = write_labels(tmp_path / "only", "G1")
+    with pytest.raises(InputError, match="refused the scans of 1 reports"):
+        cohort(only, store, out=tmp_path / "none", quiet=True)
+
+
+def test_a_split_that_is_empty_or_small_is_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels, store = dated(tmp_path, [f"2020{n // 28 + 1:02}{n % 28 + 1:02}" for n in range(10)])
+    out = tmp_path / "cohort"
+    cohort(labels, store, out=out, split_by="date", validation=0.2, test=0, quiet=True)
+    warnings = files.read_json(out / "run.json")["warnings"]
+    assert [text.split(";")[0] for text in warnings] == [
+        "train has 8 patients",
+        "validation has 2 patients",
+    ]
+    assert "warning: validation has 2 patients" in " ".join(capsys.readouterr().err.split())
+    cohort(labels, store, out=out, split_by="date", validation=0, test=1, quiet=True)
+    assert files.read_json(out / "run.json")["warnings"] == []
+    cohort(labels, store, out=out, split_by="date", validation=0.01, test=0, quiet=True)
+    (warning,) = files.read_json(out / "run.json")["warnings"]
+    assert "validation has no patients" in warning
+
+
+def test_what_is_no_store_is_told_before_its_key_is_missed(tmp_path: Path) -> None:
+    labels = write_labels(tmp_path / "labels", "A1")
+    with pytest.raises(InputError, match="not a store"):
+        cohort(labels, tmp_path / "nowhere", out=tmp_path / "cohort")
 
 
 def test_nothing_in_common_another_key_and_wrong_shares_are_refused(

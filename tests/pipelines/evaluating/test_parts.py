@@ -10,6 +10,7 @@ from configs import files, tables
 from configs.contracts import InputError
 from pipelines.evaluating.abstention import COVERAGES, covered, mean_risk, wrong_by_confidence
 from pipelines.evaluating.comparison import compare
+from pipelines.evaluating.reference import read_reference
 from pipelines.evaluating.subgroups import groups
 from tests.pipelines.evaluating.made import LABELS, judged
 
@@ -118,3 +119,22 @@ def test_predictions_that_cannot_be_compared_are_refused(tmp_path, change, messa
     files.write_table(tmp_path / "q.parquet", table)
     with pytest.raises(InputError, match=message):
         compare(cases, tmp_path / "q.parquet", 5, 0)
+
+
+@pytest.mark.parametrize(
+    ("record", "source"),
+    [
+        ({"verb": "label", "config": {"fusion": "fused"}}, "rules and a taught stage"),
+        ({"verb": "label", "config": {"fusion": "rules"}}, "by chestct"),
+        ({"verb": "label"}, "by chestct"),
+        ({"verb": "dataset"}, "as published with the data set"),
+        (None, "as given"),
+    ],
+)
+def test_who_made_the_labels_is_told(tmp_path, record, source):
+    table = pa.table({"report_id": ["1"], "Lung nodule": pa.array([1], pa.int8())})
+    files.write_table(tmp_path / "labels.parquet", table)
+    if record is not None:
+        files.write_json(tmp_path / "run.json", record)
+    read = read_reference("labels", tmp_path / "labels.parquet", ["ct_rate:Lung nodule"])
+    assert read.source.endswith(source)
