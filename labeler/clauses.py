@@ -10,7 +10,8 @@ from labeler.lexicon import Hits
 
 _RELATIVE_VERB = 16  # characters from "which" to its verb: "which has also been seen"
 _NOTHING, _RELATIVE = Meaning.NOTHING, Meaning.RELATIVE
-_DENIALS = frozenset({Meaning.ABSENT, Meaning.RESOLVED})
+_RESOLVED = Meaning.RESOLVED
+_DENIALS = frozenset({Meaning.ABSENT, _RESOLVED})
 _PRESENT, _VALUE = Meaning.PRESENT, Scope.VALUE
 _ADJECTIVES = frozenset({Meaning.SEVERITY, Meaning.STABLE, Meaning.NEW})
 _CHANGES = frozenset(
@@ -52,6 +53,8 @@ def clause_starts(text: str, cues: list[FoundCue], borders: Sequence[int], hits:
                 opened = comma + 1 if comma >= 0 else start
                 starts.append(opened)
             verb_end, spoken = None, True
+        elif means is _RESOLVED:
+            denials.append(end)  # "has resolved with mild scarring"
         if cue.predicate and not 0 <= start - relative_end < _RELATIVE_VERB:
             if verb_end is not None:
                 border = _border(text, verb_end, start)

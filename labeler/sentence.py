@@ -83,8 +83,6 @@ class SentenceReader:
         said = {hit.item.means for hit in hits.cues}
         by_reference, no_contrast = Meaning.BY_REFERENCE in said, Meaning.NO_CONTRAST in said
         mentions = _mentions(hits.findings, hits.vetoes)
-        if colon >= 0:
-            mentions = self._beyond_header(mentions, colon)
         is_normal = Meaning.NORMAL in said and bool(
             hits.subjects or hits.wholes or any(map(is_verdict, hits.cues))
         )
@@ -98,6 +96,8 @@ class SentenceReader:
             mentions = sorted(named_again + elliptic, key=by_start_then_longest)
         context = Context(lowered, hits, mentions, borders)
         placed, is_open = self._placed(mentions, named, context, inherited)
+        if colon >= 0:
+            placed = self._beyond_header(placed, colon)
         facts = self._mentioned(text, section, placed, hits, context) if placed else []
         if is_normal:
             normal = self._normality.facts(text, section, hits, context)
@@ -112,15 +112,15 @@ class SentenceReader:
             tuple(facts + limits), last_place, is_open, by_reference, no_contrast, bool(limits)
         )
 
-    def _beyond_header(self, mentions: list[Hit[str]], colon: int) -> list[Hit[str]]:
+    def _beyond_header(self, placed: list[_Placed], colon: int) -> list[_Placed]:
         """Without what a header names and the text behind it speaks of in words of its own.
 
         "Pleural effusion: No effusion is seen." affirms none, nor do "Lymph nodes: No adenopathy."
         """
-        behind = [mention.item for mention in mentions if mention.end > colon]
+        behind = [mention.item for mention, _ in placed if mention.end > colon]
         return [
-            mention
-            for mention in mentions
+            (mention, place)
+            for mention, place in placed
             if mention.end > colon or not self._is_spoken_of(mention.item, behind)
         ]
 
