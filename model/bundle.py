@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as as_bytes
 from torch import Tensor, nn
 
 from configs import files
@@ -175,8 +176,9 @@ def save(path: Path, bundle: Bundle) -> None:
         for name, tensor in bundle.network.state_dict().items()
     }
     with files.atomic_path(path / _WEIGHTS) as temporary:
-        # The label order stands in both files: one edited alone is found out.
-        save_file(weights, temporary, metadata={"labels": json.dumps(bundle.labels)})
+        # The label order stands in both files: one edited alone is found out. save_file would
+        # make it unreadable for others, whatever the umask.
+        temporary.write_bytes(as_bytes(weights, metadata={"labels": json.dumps(bundle.labels)}))
     entries = [
         {"label": label, "calibration": asdict(calibration)}
         for label, calibration in zip(bundle.labels, bundle.calibrations, strict=True)
@@ -198,6 +200,11 @@ def save(path: Path, bundle: Bundle) -> None:
     files.write_json(path / _JSON, content)
 
 
+def is_there(path: Path) -> bool:
+    """Whether a folder holds a bundle, of whatever format."""
+    return (path / _JSON).is_file()
+
+
 def load(path: Path) -> Bundle:
     """Read a bundle onto the CPU, ready to predict.
 
@@ -206,7 +213,7 @@ def load(path: Path) -> Bundle:
     """
     if path.is_file():
         raise InputError(f"{path}: a bundle is a folder; give the one that {_JSON} lies in")
-    if not (path / _JSON).is_file():
+    if not is_there(path):
         raise InputError(f"{path}: not a bundle (no {_JSON}); `chestct train` makes one")
     content = _parse(path / _JSON, files.read_json(path / _JSON))
     labels = tuple(entry.label for entry in content.labels)

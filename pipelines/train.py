@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from configs import files
 from configs.contracts import ExitCode, InputError, RecordReason, Split, Stage
 from configs.profile import load_profile
 from configs.training import TrainConfig, load_train
 from model import bundle as bundles
 from model.bundle import Bundle
+from pipelines.rendering.finding_wording import counted
 from pipelines.running.progress import messages, results
 from pipelines.running.run import Run
+from pipelines.training.earlier import RESUME
 
 if TYPE_CHECKING:
     from lightning import Fabric
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from model.volumes.store import Store
     from pipelines.training.teaching import Teaching
 
-_RESUME = "resume"
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
 
@@ -43,13 +43,15 @@ def train(
     override: Sequence[str] = (),
     local_copy: Path | None = None,
     resume: bool = False,
+    restart: bool = False,
     quiet: bool = False,
 ) -> Bundle:
     """Train a network on a cohort and write it as a bundle.
 
     The network, the calibration and the thresholds are chosen on the validation split; the test
     split is not learnt from. A run that is killed, or told to stop by SIGTERM or SIGUSR1 (exit
-    code 75), goes on with --resume and ends with the same weights.
+    code 75), goes on with --resume and ends with the same weights. A folder that holds a bundle or
+    an unfinished run is not begun anew but with --restart.
 
     Parameters
     ----------
@@ -75,17 +77,21 @@ def train(
         A folder on each machine's own disk to copy the volumes to first.
     resume
         Go on with the run in this folder, or start it where there is none yet.
+    restart
+        Throw away the unfinished run in this folder, and replace its bundle when the new one is
+        made.
     quiet
         Print nothing.
     """
-    from model.training import Paused, TrainingError
+    from model.training import Paused, TrainingError, check_parts
     from model.training.devices import first_only, launch, leave
     from model.volumes.store import Store
+    from pipelines.training import earlier
     from pipelines.training.teaching import read_teaching
 
     recipe = load_train(config, _overrides(override))
-    if resume and _finished(out):
-        return _already_finished(out, recipe, quiet=quiet)
+    if finished := earlier.finished_bundle(out, recipe, resume, restart, quiet=quiet):
+        return finished
     fabric = launch(recipe)
     quiet = quiet or not fabric.is_global_zero
     inputs = {"config": config, "labels": labels, "store": store, "cohort": cohort}
@@ -96,11 +102,18 @@ def train(
         stack.callback(leave)
 
         def begin() -> "Teaching":
-            stack.enter_context(run)
+            earlier.check_free(out, resume=resume, restart=restart)
+            run.check_inputs()
             opened = Store.open(store)
             _check_profile(opened, recipe, config)
             tables = [labels, *(also_labels or [])]
-            return read_teaching(tables, convention, cohort, opened, soft_labels)
+            taught = read_teaching(tables, convention, cohort, opened, soft_labels)
+            parts = (taught.parts[Split.TRAIN], taught.parts[Split.VALIDATION])
+            check_parts(recipe, *parts, fabric.world_size)
+            stack.enter_context(run)  # only now: a refusal leaves an earlier bundle's record alone
+            if restart:
+                shutil.rmtree(out / RESUME, ignore_errors=True)
+            return taught
 
         teaching = first_only(fabric, begin)  # what all need is read, and refused, once
         opened = Store.open(store)
@@ -110,7 +123,7 @@ def train(
             fitted = _fit(fabric, recipe, teaching, opened, out, resume=resume, quiet=quiet)
         except Paused:
             if not quiet:
-                text = f"Asked to stop. The state is in {out / _RESUME}: --resume goes on."
+                text = f"Asked to stop. The state is in {out / RESUME}: --resume goes on."
                 messages.print(text, soft_wrap=True)
             raise SystemExit(ExitCode.PAUSED if fabric.is_global_zero else 0) from None
         except TrainingError:  # all processes meet it, the first one says it
@@ -126,7 +139,7 @@ def train(
             run.facts["labels_left_out"] = list(teaching.left_out)
             run.facts["validation"] = bundle.card.metrics
     if fabric.is_global_zero:
-        shutil.rmtree(out / _RESUME, ignore_errors=True)  # only now: run.json stands
+        shutil.rmtree(out / RESUME, ignore_errors=True)  # only now: run.json stands
     if not quiet:
         _print(fitted, recipe, bundle, out)
     return bundle
@@ -143,28 +156,6 @@ def _overrides(pairs: Sequence[str]) -> dict[str, Any]:
         except yaml.YAMLError:
             raise InputError(f"--override {pair!r}: the value cannot be read") from None
     return overrides
-
-
-def _finished(out: Path) -> bool:
-    record = out / "run.json"
-    return record.exists() and files.read_json(record).get("verb") == "train"
-
-
-def _already_finished(out: Path, recipe: TrainConfig, *, quiet: bool) -> Bundle:
-    """What a requeued job does whose last words were lost."""
-    from model.training.identity import recipe_difference
-
-    changed = recipe_difference(files.read_json(out / "run.json")["config"].get("recipe"), recipe)
-    if changed:
-        raise InputError(
-            f"{out}: holds another run, which is finished ({changed}); choose another --out, or "
-            "leave --resume out to replace it"
-        )
-    bundle = bundles.load(out)
-    shutil.rmtree(out / _RESUME, ignore_errors=True)
-    if not quiet:
-        results.print(f"{out}: the run is finished; leave --resume out to train again")
-    return bundle
 
 
 def _check_profile(store: "Store", recipe: TrainConfig, config: Path) -> None:
@@ -231,7 +222,7 @@ def _fit(
             teaching.parts[Split.TRAIN],
             teaching.parts[Split.VALIDATION],
             store.read,
-            resume_folder=out / _RESUME,
+            resume_folder=out / RESUME,
             resume=resume,
             labels=names,
             sources=teaching.sources,
@@ -280,13 +271,14 @@ def _ended_by(epochs: int, recipe: TrainConfig) -> str:
 
 
 def _print(fitted: "Fitted", recipe: TrainConfig, bundle: Bundle, out: Path) -> None:
-    epochs = fitted.history[-1].epoch + 1
+    epochs = fitted.history[-1].epoch
     kept = ", ".join(
         (f"seed {m.seed}: " if len(bundle.members) > 1 else "")
         + (f"epoch {m.epoch}" if m.epoch else "the start")
         for m in bundle.members
     )
     results.print(
-        f"Trained {epochs} epochs{_ended_by(epochs, recipe)} in {bundle.card.seconds:.0f} s; kept: "
-        f"{kept}; macro AUROC {fitted.best_auroc:.3f} on validation. Bundle: {out}"
+        f"Trained {counted(epochs, 'epoch')}{_ended_by(epochs, recipe)} in "
+        f"{bundle.card.seconds:.0f} s; kept: {kept}; macro AUROC "
+        f"{fitted.best_auroc:.3f} on validation. Bundle: {out}"
     )

@@ -91,7 +91,7 @@ def fit(
     network = _Blueprint(config, profile, len(labels), size)
 
     def begin() -> None:
-        _check_parts(config, train, validation, fabric.world_size)
+        check_parts(config, train, validation, fabric.world_size)
         if config.in_memory:
             here = torch.cuda.device_count() or fabric.world_size
             processes = min(fabric.world_size, here)
@@ -263,7 +263,8 @@ def _start_hash(config: TrainConfig) -> dict[str, str]:
     return {"start weights": files.sha256_of(path)[:16]}
 
 
-def _check_parts(config: TrainConfig, train: Part, validation: Part, processes: int) -> None:
+def check_parts(config: TrainConfig, train: Part, validation: Part, processes: int) -> None:
+    """Raise InputError for parts that so many processes cannot learn from."""
     for part, name in ((train, "train"), (validation, "validation")):
         if not len(part):
             raise InputError(f"the {name} split is empty; give `chestct cohort` another share")

@@ -26,7 +26,7 @@ class Epoch:
 
     seed: int
     epoch: int
-    """From 0; -1 is the start, before any step."""
+    """From 1; 0 is the start, before any step."""
     loss: float | None
     macro_auroc: float | None
     """On validation; None where it was not this epoch's turn."""
@@ -56,7 +56,7 @@ class Progress:
     skipped_last: bool = False
     best_auroc: float = 0.0
     highest_auroc: float = 0.0
-    best_epoch: int = -1
+    best_epoch: int = 0
     stale: int = 0
     history: list[Epoch] = field(default_factory=list)
 

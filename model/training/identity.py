@@ -47,20 +47,25 @@ def claim(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> None:
     saved = files.read_json(path) if path.exists() else {}
     found = saved if isinstance(saved, dict) else {}
     changed = _difference(found, json.loads(json.dumps(identity)))
-    if not any(folder.glob("seed_*")) and (changed or not resume):
+    if not is_begun(folder) and (changed or not resume):
         for left in folder.glob("*.safetensors"):
             left.unlink()
         files.write_json(path, identity)
         return
     if not resume:
         raise InputError(
-            f"{folder}: an unfinished run; add --resume to go on with it, or remove the folder"
+            f"{folder}: an unfinished run; --resume goes on with it, --restart begins anew"
         )
     if changed:
         raise InputError(
             f"{folder}: belongs to another run ({changed}); "
-            "undo the change, or remove the folder to start anew"
+            "undo the change, choose another --out, or begin anew with --restart"
         )
+
+
+def is_begun(folder: Path) -> bool:
+    """Whether a folder holds states to go on from."""
+    return any(folder.glob("seed_*"))
 
 
 def recipe_difference(saved: Any, config: TrainConfig) -> str:

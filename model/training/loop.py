@@ -79,7 +79,7 @@ class SeedRun:
             return
         if not self.progress.started:
             # The start is a candidate too: it may stay the best.
-            self._finish_epoch(-1, validate=True)
+            self._finish_epoch(0, validate=True)
             self.progress.started = True
             self._save()
         self._steps()
@@ -199,14 +199,14 @@ class SeedRun:
     def _end_epoch(self) -> bool:
         """Validate where it is due; returns whether the run is over."""
         config, progress = self.config, self.progress
-        epoch = self.plan.epoch_of(progress.step - 1)
+        epoch = self.plan.epoch_of(progress.step - 1) + 1
         took = self._clock.epoch_minutes()
         limit = config.max_minutes
         late = limit is not None and progress.minutes + took > limit
         if self.fabric.world_size > 1 and limit is not None:
             late = self.fabric.broadcast(late)
         last = late or progress.step >= self.plan.steps
-        self._finish_epoch(epoch, validate=last or (epoch + 1) % config.validate_every == 0)
+        self._finish_epoch(epoch, validate=last or epoch % config.validate_every == 0)
         tired = config.patience is not None and progress.stale >= config.patience
         return late or tired
 

@@ -117,7 +117,7 @@ def learning_curves(history: Path) -> str | None:
         for axes, name in zip(figure.subplots(1, 2), ("loss", "macro_auroc"), strict=True):
             for seed in seeds.unique():
                 own = frame[(seeds == seed) & frame[name].notna()]
-                axes.plot(own["epoch"] + 1, own[name], marker=".", label=f"seed {seed}")
+                axes.plot(own["epoch"], own[name], marker=".", label=f"seed {seed}")
             axes.set(xlabel="epoch (0: the start)")
             axes.grid(alpha=0.25)
             axes.set_title("training loss" if name == "loss" else "validation macro AUROC")

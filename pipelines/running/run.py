@@ -60,9 +60,7 @@ class Run:
 
     def __enter__(self) -> Self:
         self._started = time.perf_counter()
-        for name, path in self.inputs.items():
-            if not path.exists():
-                raise InputError(f"{path}: no such file or folder ({name})")
+        self.check_inputs()
         self._made = [folder for folder in (self.out, *self.out.parents) if not folder.exists()]
         try:
             self.out.mkdir(parents=True, exist_ok=True)
@@ -72,6 +70,12 @@ class Run:
             raise InputError(f"{self.out}: cannot be written; choose another --out") from None
         self._take_folder()
         return self
+
+    def check_inputs(self) -> None:
+        """Raise InputError for an input that is not there."""
+        for name, path in self.inputs.items():
+            if not path.exists():
+                raise InputError(f"{path}: no such file or folder ({name})")
 
     def _take_folder(self) -> None:
         """Replace an earlier run of the same verb; another verb's results are left alone."""

@@ -49,7 +49,7 @@ class Console:
         """Say where the run goes on."""
         if history and not self._quiet:
             last = history[-1]
-            messages.print(f"seed {last.seed}: goes on after epoch {last.epoch + 1}")
+            messages.print(f"seed {last.seed}: goes on after epoch {last.epoch}")
 
     def step(self, step: Step) -> None:
         """Move the bar."""
@@ -71,13 +71,13 @@ class Console:
         messages.print(self._line(epoch), soft_wrap=True)
 
     def _line(self, epoch: Epoch) -> str:
-        name = f"epoch {epoch.epoch + 1}" if epoch.epoch >= 0 else "start"
+        name = f"epoch {epoch.epoch}" if epoch.epoch else "start"
         told = [
             f"seed {epoch.seed}, {name}: macro AUROC {epoch.macro_auroc:.3f}",
             f"loss {epoch.loss:.3f}" if epoch.loss is not None else "",
-            f"rate {epoch.learning_rate:.1e}" if epoch.epoch >= 0 else "",
-            f"{epoch.scans_per_second:.1f} scans/s" if epoch.epoch >= 0 else "",
-            f"waits {epoch.wait_share:.0%} of the time" if epoch.epoch >= 0 else "",
+            f"rate {epoch.learning_rate:.1e}" if epoch.epoch else "",
+            f"{epoch.scans_per_second:.1f} scans/s" if epoch.epoch else "",
+            f"waits {epoch.wait_share:.0%} of the time" if epoch.epoch else "",
             f"{epoch.skipped} steps skipped" if epoch.skipped else "",
         ]
         return " · ".join(part for part in told if part) + f" · worst: {self._worst(epoch)}"

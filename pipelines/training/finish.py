@@ -30,7 +30,7 @@ def make_bundle(
         _card(fitted, recipe, teaching, store, seconds),
         fitted.network,
         tuple(
-            Member(member.seed, round(member.best_auroc, 4), member.best_epoch + 1)
+            Member(member.seed, round(member.best_auroc, 4), member.best_epoch)
             for member in fitted.members
         ),
     )
@@ -51,7 +51,7 @@ def _card(
         },
         metrics={
             "macro_auroc": round(fitted.best_auroc, 4),
-            "epoch": fitted.best_epoch + 1,
+            "epoch": fitted.best_epoch,
         },
         label_source=", ".join(dict.fromkeys(n.partition(":")[0] for n in teaching.labels)),
         train_config=recipe.model_copy(update={"labels": used}).model_dump(mode="json"),

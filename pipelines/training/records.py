@@ -55,7 +55,7 @@ class Recorder:
                 for name, value in asdict(epoch).items()
                 if isinstance(value, float)
             }
-            self._logger.log_metrics(figures, step=epoch.epoch + 1)
+            self._logger.log_metrics(figures, step=epoch.epoch)
 
     def close(self) -> None:
         """End the logger's run."""
@@ -80,7 +80,7 @@ def draw_curves(path: Path, epochs: Sequence[Epoch]) -> None:
     for seed in dict.fromkeys(epoch.seed for epoch in epochs):
         own = [epoch for epoch in epochs if epoch.seed == seed]
         for axes, name in ((loss, "loss"), (area, "macro_auroc")):
-            points = [(e.epoch + 1, getattr(e, name)) for e in own]
+            points = [(e.epoch, getattr(e, name)) for e in own]
             known = [(x, y) for x, y in points if y is not None]
             axes.plot(
                 *zip(*known, strict=True), marker=".", label=f"seed {seed}"

@@ -59,7 +59,7 @@ def test_writes_a_bundle_that_says_where_it_comes_from(archive, tmp_path, capfd)
     assert "".join(capfd.readouterr()) == ""
     with (tmp_path / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [row["epoch"] for row in rows] == ["-1", "0", "1"]
+    assert [row["epoch"] for row in rows] == ["0", "1", "2"]
     assert rows[-1][f"auroc {NAMES[0]}"]
     assert (tmp_path / "learning_curves.svg").read_text().startswith("<?xml")
     record = json.loads((tmp_path / "run.json").read_text())
@@ -91,7 +91,7 @@ def test_an_unfinished_run_is_resumed_and_a_finished_one_left_alone(archive, tmp
     from pipelines.training import records
 
     def power_cut(recorder: records.Recorder, epoch: Epoch) -> None:
-        if epoch.epoch == 0:
+        if epoch.epoch == 1:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
@@ -99,7 +99,7 @@ def test_an_unfinished_run_is_resumed_and_a_finished_one_left_alone(archive, tmp
         with pytest.raises(KeyboardInterrupt):
             train_on(archive, tmp_path / "cut")
     assert not (tmp_path / "cut" / "run.json").exists()
-    with pytest.raises(InputError, match="unfinished run; add --resume"):
+    with pytest.raises(InputError, match="unfinished run; --resume goes on with it, --restart"):
         train_on(archive, tmp_path / "cut")
     with pytest.raises(InputError, match=r"batch_size: was 8, is 4"):
         train_on(archive, tmp_path / "cut", override=[*QUICK, "batch_size=4"], resume=True)
@@ -108,12 +108,60 @@ def test_an_unfinished_run_is_resumed_and_a_finished_one_left_alone(archive, tmp
     for name, value in whole.network.state_dict().items():
         assert torch.equal(value, resumed.network.state_dict()[name]), name
     with (tmp_path / "cut" / "history.csv").open() as file:
-        assert [row["epoch"] for row in csv.DictReader(file)] == ["-1", "0", "1"]
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1", "2"]
     with pytest.raises(InputError, match=r"another run, which is finished \(epochs: was 2, is 9\)"):
         train_on(archive, tmp_path / "cut", override=[*QUICK, "epochs=9"], resume=True)
     before = (tmp_path / "cut" / "bundle.json").stat().st_mtime_ns
     train_on(archive, tmp_path / "cut", resume=True)
     assert (tmp_path / "cut" / "bundle.json").stat().st_mtime_ns == before
+
+
+def test_a_bundle_is_replaced_by_restart_alone(archive, tmp_path):
+    out = tmp_path / "bundle"
+    once = [*QUICK, "epochs=1"]
+    train_on(archive, out, override=once)
+    modes = {path.name: path.stat().st_mode for path in out.iterdir()}
+    assert len(set(modes.values())) == 1, modes
+    kept = {path.name: path.read_bytes() for path in out.iterdir()}
+
+    def untouched() -> bool:
+        return {path.name: path.read_bytes() for path in out.iterdir()} == kept
+
+    for changes in ({}, {"override": [*once, "seeds=[1]"]}):
+        with pytest.raises(InputError, match=r"holds a finished bundle; .*--restart"):
+            train_on(archive, out, **{"override": once, **changes})
+        assert untouched()
+    with pytest.raises(InputError, match="give one of them"):
+        train_on(archive, out, override=once, resume=True, restart=True)
+    with pytest.raises(InputError, match="labels"):  # what is refused costs nothing
+        train_on(archive, out, labels=archive / "cohort", restart=True)
+    assert untouched()
+    (out / "run.json").rename(tmp_path / "run.json")  # a bundle that was copied without it
+    for resume in (False, True):
+        with pytest.raises(InputError, match="holds a finished bundle"):
+            train_on(archive, out, override=once, resume=resume)
+    (tmp_path / "run.json").rename(out / "run.json")
+    anew = train_on(archive, out, override=[*once, "seeds=[1]"], restart=True)
+    assert [member.seed for member in anew.members] == [1]
+    assert [m.seed for m in bundles.load(out).members] == [1]
+
+
+def test_restart_throws_an_unfinished_run_away(archive, tmp_path, monkeypatch):
+    from pipelines.training import records
+
+    def power_cut(recorder: records.Recorder, epoch: Epoch) -> None:
+        raise KeyboardInterrupt
+
+    once = [*QUICK, "epochs=1"]
+    with monkeypatch.context() as broken:
+        broken.setattr(records.Recorder, "step", power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            train_on(archive, tmp_path, override=once)
+    other = [*once, "batch_size=4"]
+    with pytest.raises(InputError, match=r"batch_size: was 8, is 4.*--restart"):
+        train_on(archive, tmp_path, override=other, resume=True)
+    assert train_on(archive, tmp_path, override=other, restart=True).card.counts
+    assert not (tmp_path / "resume").exists()
 
 
 def test_a_stop_signal_pauses_the_run(archive, tmp_path, monkeypatch, capfd):
@@ -231,7 +279,7 @@ def test_what_is_given_for_another_thing_is_refused(archive, tmp_path, argument,
     here = tmp_path / given if (tmp_path / given).exists() else archive / given
     with pytest.raises(InputError, match=message):
         train_on(archive, tmp_path / "bundle", **{argument: here})
-    assert not (tmp_path / "bundle" / "resume").exists()
+    assert not (tmp_path / "bundle").exists()
 
 
 def test_a_convention_that_no_bundle_can_name_is_refused(tmp_path, archive):

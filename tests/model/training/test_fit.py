@@ -34,7 +34,7 @@ def test_learns_and_keeps_the_best_epoch(tmp_path, network, epochs, capfd):
     assert again == pytest.approx(fitted.best_auroc)
     assert fitted.members[0].best_auroc == pytest.approx(fitted.best_auroc, abs=0.03)
     assert fitted.members[0].best_auroc >= max(epoch.macro_auroc for epoch in fitted.history)
-    assert fitted.history[0].epoch == -1
+    assert fitted.history[0].epoch == 0
     assert fitted.history[-1].loss < fitted.history[1].loss
     assert fitted.best_auroc > {"additive": 0.75, "resnet3d": 0.65}[network]
     assert "".join(capfd.readouterr()) == ""
@@ -52,10 +52,10 @@ def test_every_network_can_be_trained(tmp_path, network):
 
 def test_within_the_margin_the_later_epoch_is_kept(tmp_path):
     config = SMALL.model_copy(update={"epochs": 2, "margin": 1.0})
-    assert fit_small(tmp_path / "later", config).best_epoch == 1
+    assert fit_small(tmp_path / "later", config).best_epoch == 2
     idle = config.model_copy(update={"margin": 0.0, "learning_rate": 1e-12})
     first = fit_small(tmp_path / "first", idle)
-    assert first.best_epoch == 1  # as good as the start: the later one
+    assert first.best_epoch == 2  # as good as the start: the later one
     assert first.members[0].best_auroc == first.history[0].macro_auroc
 
 

@@ -9,7 +9,7 @@ from tests.model.training.lessons import ONE_EPOCH, STEPS, fit_small, part
 def test_another_run_is_not_resumed_and_the_difference_is_shown(tmp_path):
     config = ONE_EPOCH
     fit_small(tmp_path, config)
-    with pytest.raises(InputError, match="unfinished run; add --resume"):
+    with pytest.raises(InputError, match="unfinished run; --resume goes on"):
         fit_small(tmp_path, config)
     with pytest.raises(InputError, match=r"learning_rate: was 0\.002, is 0\.0001"):
         fit_small(tmp_path, config.model_copy(update={"learning_rate": 1e-4}), resume=True)
@@ -18,7 +18,7 @@ def test_another_run_is_not_resumed_and_the_difference_is_shown(tmp_path):
     with pytest.raises(InputError, match="label file: was None, is 12ab"):
         fit_small(tmp_path, config, sources={"label file": "12ab"}, resume=True)
     other_places = config.model_copy(update={"checkpoint_minutes": 1.0, "in_memory": False})
-    assert fit_small(tmp_path, other_places, resume=True).history[-1].epoch == 0
+    assert fit_small(tmp_path, other_places, resume=True).history[-1].epoch == 1
 
 
 def test_a_run_that_was_refused_is_no_unfinished_one(tmp_path):
@@ -29,7 +29,7 @@ def test_a_run_that_was_refused_is_no_unfinished_one(tmp_path):
     (tmp_path / "gone.pt").write_bytes(b"no weights")
     with pytest.raises(InputError, match=r"gone\.pt"):
         fit_small(tmp_path, slices)
-    assert fit_small(tmp_path, config).history[-1].epoch == 0
+    assert fit_small(tmp_path, config).history[-1].epoch == 1
 
 
 def test_a_run_whose_epochs_would_be_cut_otherwise_is_not_resumed(tmp_path, monkeypatch):
