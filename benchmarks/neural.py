@@ -172,17 +172,16 @@ def ask(question: str, labeler: Labeler, taught: Part, tried: Part) -> Answer:
 
 
 def won_back(whole: Answer, damaged: Sequence[Answer]) -> str:
-    """Which share of what the rules lost the network and both win back, over the seeds."""
+    """Which share of all that the rules lost over the seeds the network and both win back."""
+    rules = [answer.macro[Fusion.RULES].value for answer in damaged]
+    lost = sum(whole.macro[Fusion.RULES].value - value for value in rules)
     parts = []
     for fusion in (Fusion.NEURAL, Fusion.FUSED):
-        shares = [
-            (answer.macro[fusion].value - answer.macro[Fusion.RULES].value)
-            / (whole.macro[Fusion.RULES].value - answer.macro[Fusion.RULES].value)
-            for answer in damaged
-        ]
-        told = f"{np.mean(shares):.0%} (from {min(shares):.0%} to {max(shares):.0%})"
-        parts.append(f"{fusion} {told}")
-    return f"Of what the rules lose with their phrases, won back: {'; '.join(parts)}."
+        won = sum(answer.macro[fusion].value for answer in damaged) - sum(rules)
+        parts.append(f"{fusion} {won / lost:.0%}")
+    return (
+        f"Of what the rules lose with their phrases, won back over all seeds: {'; '.join(parts)}."
+    )
 
 
 def answers(data: Path, seeds: int) -> Iterator[Answer]:
