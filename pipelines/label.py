@@ -27,6 +27,7 @@ def label(
     status_column: str | None = None,
     time_column: str | None = None,
     preliminary: bool = False,
+    encoding: str | None = None,
     csv: bool = False,
     configs: Path | None = None,
     stage: Path | None = None,
@@ -74,6 +75,9 @@ def label(
         The column with each message's time.
     preliminary
         Read reports of which there is only a preliminary version.
+    encoding
+        The encoding of text, CSV and JSON that begin with no byte order mark, and of HL7 messages
+        that declare none, such as `windows-1252`; by default UTF-8. It is never guessed.
     csv
         Write `labels.csv` and `facts.csv` as well, safe to open in a spreadsheet.
     configs
@@ -108,6 +112,7 @@ def label(
     from pipelines.labelling.work import LabelWork
     from pipelines.reports_in.archive import read_reports
     from pipelines.reports_in.options import ReadOptions
+    from pipelines.reports_in.text_file import known_encoding
     from pipelines.running.progress import messages
     from pipelines.running.run import Run
 
@@ -125,6 +130,7 @@ def label(
         status_column=status_column,
         time_column=time_column,
         preliminary=preliminary,
+        encoding=known_encoding(encoding),
     )
     records = read_reports(reports, options)
     if reports.is_dir() and out.resolve().is_relative_to(reports.resolve()):
@@ -236,6 +242,7 @@ class Labelled:
 
     def tell_rejects(self) -> None:
         """Tell what was set aside, if anything."""
+        from pipelines.labelling.advice import advice
         from pipelines.running.progress import messages
 
         if self.tally.rejected:
@@ -244,6 +251,8 @@ class Labelled:
                 f"({self.tally.told_reasons()}); see {self.out / 'rejected.parquet'}",
                 markup=False,
             )
+            for line in advice(self.tally.ordered_reasons()):
+                messages.print(f"  {line}", markup=False)
 
 
 def _absolute(convention: str) -> str:

@@ -39,6 +39,7 @@ def teach(
     max_reports: int = 10_000,
     id_column: str | None = None,
     text_column: list[str] | None = None,
+    encoding: str | None = None,
     gold_id_column: str | None = None,
     seed: int = 0,
     quiet: bool = False,
@@ -76,6 +77,8 @@ def teach(
         The archive's identifier column, if it has not one of the usual names.
     text_column
         The column with the text; repeat it for a text in several columns.
+    encoding
+        The archive's encoding, as `chestct label` takes it.
     gold_id_column
         The gold's identifier column, if it has not one of the usual names.
     seed
@@ -93,13 +96,18 @@ def teach(
     from pipelines.labelled.gold import read_gold, read_sentence_gold
     from pipelines.reports_in.archive import read_reports
     from pipelines.reports_in.options import ReadOptions
+    from pipelines.reports_in.text_file import known_encoding
     from pipelines.running.progress import messages
     from pipelines.running.run import Run
 
     if max_reports < 1:
         raise InputError("--max-reports: at least one report")
     labeler = load_labeler(convention, configs)
-    options = ReadOptions(id_column=id_column, text_columns=tuple(text_column or ()))
+    options = ReadOptions(
+        id_column=id_column,
+        text_columns=tuple(text_column or ()),
+        encoding=known_encoding(encoding),
+    )
     inputs = {"reports": reports, "gold": gold, "sentences": sentences, "configs": configs}
     settings = {
         "convention": convention,
@@ -108,6 +116,7 @@ def teach(
         "max_reports": max_reports,
         "id_column": id_column,
         "text_column": text_column,
+        "encoding": options.encoding,
         "seed": seed,
     }
     given = {name: path for name, path in inputs.items() if path is not None}

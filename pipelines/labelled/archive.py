@@ -38,9 +38,11 @@ class LabelledArchive:
             raise InputError(f"{reports}: the archive that {folder} was made from is not there")
         if sha256_of(reports) != inputs["reports"].get("sha256"):
             raise InputError(f"{reports}: has changed since {folder} was made; label it anew")
-        given: dict[str, Any] = {one.name: config[one.name] for one in fields(ReadOptions)}
-        for name, value in given.items():
-            given[name] = tuple(value) if isinstance(value, list) else value
+        names = {one.name for one in fields(ReadOptions)} & set(config)
+        given: dict[str, Any] = {
+            name: tuple(value) if isinstance(value := config[name], list) else value
+            for name in names
+        }
         overlay = inputs.get("configs")
         return cls(
             folder,

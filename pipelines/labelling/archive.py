@@ -6,6 +6,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from configs.contracts import InputError
+from pipelines.labelling.advice import advice
 from pipelines.labelling.cut import Cut, cut
 from pipelines.labelling.extent import Extent
 from pipelines.labelling.parts import Parts
@@ -104,8 +105,9 @@ def _refuse_nothing(archive: Path, parts: Parts, total: Tally) -> None:
     first = parts.first_detail() if total.rejected else ""
     parts.clear()
     if total.rejected:
+        told = "; ".join([f"the first: {first}", *advice(total.ordered_reasons())])
         raise InputError(
             f"{archive}: all {total.rejected} records were rejected ({total.told_reasons()}); "
-            f"the first: {first}"
+            f"{told}"
         )
     raise InputError(f"{archive}: no reports, only a header")

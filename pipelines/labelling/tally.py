@@ -82,10 +82,13 @@ class Tally:
         plain["values"] = {name: Counter(counts) for name, counts in content["values"].items()}
         return cls(**plain)
 
+    def ordered_reasons(self) -> dict[str, int]:
+        """The reasons of what was set aside with their counts, the most frequent first."""
+        return dict(sorted(self.reasons.items(), key=lambda item: (-item[1], item[0])))
+
     def told_reasons(self) -> str:
-        """The reasons of what was set aside, the most frequent first, for people."""
-        in_order = sorted(self.reasons.items(), key=lambda item: (-item[1], item[0]))
-        return ", ".join(f"{reason} {count:,}" for reason, count in in_order)
+        """The same for people."""
+        return ", ".join(f"{reason} {count:,}" for reason, count in self.ordered_reasons().items())
 
     def summary(self) -> dict[str, float]:
         """Present labels and facts per report (mean, standard deviation), and the blank share."""

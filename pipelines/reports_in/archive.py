@@ -21,7 +21,10 @@ from pipelines.running.run import Rejected
 
 _KINDS = "CSV, TSV, JSON lines, Parquet, HL7 v2, DICOM SR or .txt, .rtf and .html files"
 _Fault = tuple[RecordReason, str]
-_UNDECODED = RecordReason.ENCODING, "not valid UTF-8 (or a NUL inside); save the file as UTF-8"
+_UNDECODED = (
+    RecordReason.ENCODING,
+    "bytes that are not of the file's encoding (UTF-8, or that of --encoding), or a NUL",
+)
 _Records = Iterator[Report | Rejected]
 
 
@@ -60,7 +63,7 @@ def read_reports(path: Path, options: ReadOptions = PLAIN) -> _Records:
 def _source(path: Path, options: ReadOptions) -> _Source:
     files = _files(path)
     if _is_table(files[0]):
-        return Tables([open_table(file) for file in files], options)
+        return Tables([open_table(file, options.encoding) for file in files], options)
     return Documents(path, files, options)
 
 

@@ -30,11 +30,12 @@ class DelimitedFile:
     Raises InputError when the file is missing, empty, not text, or has no header.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, encoding: str | None = None) -> None:
         csv.field_size_limit(MAX_RECORD_CHARS)  # csv's own limit, 128 KiB, is below a long report
         self.path = path
         self.name = str(path)
-        with open_text(path) as handle:
+        self._encoding = encoding
+        with open_text(path, encoding) as handle:
             pieces = iter(lambda: handle.readline(_SNIFFED_CHARS), "")
             sample = list(islice(pieces, _SNIFFED_LINES))
         if not any(line.strip() for line in sample):
@@ -49,12 +50,15 @@ class DelimitedFile:
             raise InputError(f"{path}: the header line has a stray quote; mend it") from None
         self.columns = tuple(name.strip() for name in header)
         if any(map(undecoded, self.columns)) or not any(self.columns):
-            raise InputError(f"{path}: not a table of text; expected a header line and UTF-8")
+            raise InputError(
+                f"{path}: not a table of text; expected a header line, in UTF-8 or the encoding "
+                "that --encoding names"
+            )
 
     def rows(self, wanted: Sequence[str]) -> Iterator[Row | Rejected]:
         """Every record after the header; blank lines are no records."""
         indices = [self.columns.index(name) for name in wanted]
-        with open_text(self.path) as handle:
+        with open_text(self.path, self._encoding) as handle:
             lines = _Lines(handle)
             for _ in range(self._lines_before_header):
                 next(lines)

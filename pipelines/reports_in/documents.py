@@ -2,6 +2,7 @@
 
 import codecs
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -42,6 +43,7 @@ class Documents:
     def __init__(self, root: Path, files: Sequence[Path], options: ReadOptions) -> None:
         refuse_columns(str(root), options)
         self._root, self._files, self._id_field = root, files, options.id_column
+        self._encoding = options.encoding
         OruReader(options.id_column)  # refuses what names no field
         if self._is_single and not files[0].stat().st_size:
             raise InputError(f"{root}: the file is empty")
@@ -53,7 +55,7 @@ class Documents:
 
     def read(self) -> Iterator[Report | Rejected]:
         """Every report; other DICOM objects and messages without results are told as one reject."""
-        messages = OruReader(self._id_field)
+        messages = OruReader(self._id_field, self._encoding)
         other_objects = 0
         for number, file in enumerate(self._files, start=1):
             place = f"file {number}"
@@ -77,7 +79,7 @@ class Documents:
     def _text(self, file: Path, place: str, messages: OruReader) -> Iterator[Report | Rejected]:
         name = self._name(file)
         try:
-            with open_text(file) as handle:
+            with open_text(file, self._encoding) as handle:
                 start = handle.read(4096)
                 if not begins_hl7(start.encode("utf-8", "surrogateescape")):
                     text = start + handle.read(MAX_RECORD_CHARS + 1 - len(start))
@@ -87,13 +89,20 @@ class Documents:
                 byte_place = "" if self._is_single else f"{place}, "
                 chunks = _transcoded(start, handle) if is_utf16 else _bytes(file)
                 codec = "utf-8" if is_utf16 else None
-                yield from messages.read(chunks, byte_place, codec=codec)
+                for record in messages.read(chunks, byte_place, codec=codec):
+                    yield self._findable(record, name)
         except InputError:
             is_empty = file.stat().st_size == 0
             reason = RecordReason.EMPTY if is_empty else RecordReason.ENCODING
             yield unreadable(place, reason, "empty" if is_empty else "not a text file", name)
         except ValueError as error:
             yield unreadable(place, RecordReason.UNREADABLE, str(error), name)
+
+    def _findable(self, record: Report | Rejected, name: str) -> Report | Rejected:
+        """Of several files, what cannot be read and has no identifier goes by its file's name."""
+        if isinstance(record, Rejected) and not record.id and not self._is_single:
+            return replace(record, id=name)
+        return record
 
     def _name(self, file: Path) -> str:
         if self._is_single:

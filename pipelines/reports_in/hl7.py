@@ -129,22 +129,28 @@ class Message:
     segments: tuple[tuple[str, ...], ...]
 
     @classmethod
-    def decoded(cls, raw: RawMessage, *, codec: str | None = None) -> "Message":
-        """The message in its own character set (MSH-18), or in the one given.
+    def decoded(
+        cls, raw: RawMessage, *, codec: str | None = None, undeclared: str = "utf-8"
+    ) -> "Message":
+        """The message in `codec`; without one in the set of MSH-18, or `undeclared` if it is empty.
 
         Raises CharsetError, or ValueError where it has no usable MSH segment.
         """
         header = raw.segments[0]
         if header[:3] != b"MSH" or len(header) < 5:
             raise ValueError("does not begin with an MSH segment")
+        fields = header.split(header[3:4])
+        names = fields[17].strip() if len(fields) > 17 else b""
         if codec is None:
-            fields = header.split(header[3:4])
-            names = fields[17] if len(fields) > 17 else b""
-            codec = _codec(names.split(header[5:6] or b"~"))
+            codec = _codec(names.split(header[5:6] or b"~")) if names else undeclared
         try:
             texts = [segment.decode(codec) for segment in raw.segments]
         except UnicodeDecodeError:
-            raise CharsetError("bytes that are not of its character set (MSH-18)") from None
+            if names:
+                raise CharsetError("bytes that are not of its character set (MSH-18)") from None
+            raise CharsetError(
+                f"bytes that are not {codec}, and no character set is declared (MSH-18)"
+            ) from None
         field = texts[0][3]
         marks = texts[0][4:].split(field)[0]
         marks = marks[:4] + "^~\\&"[len(marks[:4]) :]

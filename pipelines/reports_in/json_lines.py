@@ -14,10 +14,11 @@ from pipelines.running.run import Rejected
 class JsonLinesFile:
     """A .jsonl file, also compressed. The columns are the first object's keys."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, encoding: str | None = None) -> None:
         self.path = path
         self.name = str(path)
-        with open_text(path) as handle:
+        self._encoding = encoding
+        with open_text(path, encoding) as handle:
             first = next((_object(line) for _, line in _lines(handle) if line.strip()), None)
         if first is None:
             raise InputError(
@@ -28,7 +29,7 @@ class JsonLinesFile:
 
     def rows(self, wanted: Sequence[str]) -> Iterator[Row | Rejected]:
         """Every line that is not blank; a missing or null field is None."""
-        with open_text(self.path) as handle:
+        with open_text(self.path, self._encoding) as handle:
             for number, line in _lines(handle):
                 place = f"line {number}"
                 if len(line) > MAX_RECORD_CHARS:

@@ -21,6 +21,8 @@ class ReadOptions:
     """The column with each message's status; messages of one report are then joined."""
     time_column: str | None = None
     """The column with each message's time, which says which of several finals is the last."""
+    encoding: str | None = None
+    """Of text files without a BOM and of HL7 messages that declare none; None for UTF-8."""
     preliminary: bool = False
     """Read reports of which there is only a preliminary version."""
 

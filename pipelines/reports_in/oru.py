@@ -60,9 +60,11 @@ class _Group:
 class OruReader:
     """Reads reports out of a stream of HL7 v2 messages."""
 
-    def __init__(self, id_field: str | None = None) -> None:
+    def __init__(self, id_field: str | None = None, encoding: str | None = None) -> None:
+        """`encoding` is that of messages that declare none, else UTF-8."""
         names = (id_field,) if id_field else _USUAL_IDS
         self._ids = tuple(FieldName.parse(name) for name in names)
+        self._undeclared = encoding or "utf-8"
         self.others = 0
         """Messages that carry no results (ADT, ORM, ACK, ...)."""
 
@@ -78,14 +80,14 @@ class OruReader:
             try:
                 yield from self._message(raw, where, codec)
             except CharsetError as error:
-                yield unreadable(where, RecordReason.CHARSET, str(error))
+                yield unreadable(where, RecordReason.CHARSET, str(error), self._plain_id(raw))
             except ValueError as error:
                 yield unreadable(where, RecordReason.UNREADABLE, str(error))
 
     def _message(
         self, raw: RawMessage, place: str, codec: str | None
     ) -> Iterator[Report | Rejected]:
-        message = Message.decoded(raw, codec=codec)
+        message = Message.decoded(raw, codec=codec, undeclared=self._undeclared)
         is_result = _field(message.segments[0], 8).split(message.component)[0] == "ORU"
         groups = [
             group
@@ -133,6 +135,19 @@ class OruReader:
             status,
             next((time for text in times if (time := seconds_of(text)) is not None), None),
         )
+
+    def _plain_id(self, raw: RawMessage) -> str:
+        """The identifier of a message that does not decode, where there is one and it is ASCII."""
+        try:
+            message = Message.decoded(raw, codec="latin-1")
+            found = {
+                self._id(message, ChainMap({"OBR": group.request, "ORC": group.order}))
+                for group in _groups(message)
+            }
+        except (CharsetError, ValueError):
+            return ""
+        report_id = found.pop() if len(found) == 1 else ""
+        return report_id if report_id.isascii() and report_id.isprintable() else ""
 
     def _id(self, message: Message, named: Mapping[str, _Segment]) -> str:
         for name in self._ids:

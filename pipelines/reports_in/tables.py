@@ -25,13 +25,18 @@ def suffix_of(path: Path) -> str:
     return name.suffix.lower()
 
 
-def open_table(path: Path) -> Table:
-    """A file, or a folder of Parquet parts, as a table; raises InputError when it is none."""
+def open_table(path: Path, encoding: str | None = None) -> Table:
+    """A file, or a folder of Parquet parts, as a table; raises InputError when it is none.
+
+    `encoding` is that of a text file without a BOM, else UTF-8.
+    """
     if path.is_dir() or suffix_of(path) == ".parquet":
+        if encoding is not None:
+            raise InputError(f"{path}: Parquet holds UTF-8; leave out --encoding")
         return ParquetTable(path)
     if suffix_of(path) in (*JSON, ".json"):
-        return JsonLinesFile(path)
-    return DelimitedFile(path)
+        return JsonLinesFile(path, encoding)
+    return DelimitedFile(path, encoding)
 
 
 class Tables:

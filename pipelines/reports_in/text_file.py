@@ -1,5 +1,6 @@
-"""Text files as they are found: compressed or not, UTF-8 or UTF-16, with or without a BOM."""
+"""Text files as they are found: compressed or not, with or without a BOM, in UTF-8 or another."""
 
+import codecs
 import io
 import re
 from collections.abc import Iterator
@@ -32,9 +33,24 @@ def undecoded(text: str) -> bool:
     return _UNDECODED.search(text) is not None
 
 
+def known_encoding(name: str | None) -> str | None:
+    """Python's own name of an encoding of text; raises InputError where there is none."""
+    if name is None:
+        return None
+    try:
+        "".encode(name)
+        return codecs.lookup(name).name
+    except (LookupError, ValueError):
+        raise InputError(
+            f"--encoding {name!r}: no such encoding; windows-1252, latin-1 and utf-16 are some"
+        ) from None
+
+
 @contextmanager
-def open_text(path: Path) -> Iterator[TextIO]:
+def open_text(path: Path, encoding: str | None = None) -> Iterator[TextIO]:
     """Open a text file, also .gz, .bz2 or .zst, with its line ends as they are.
+
+    A BOM tells the encoding; without one it is `encoding`, else UTF-8, or UTF-16 by its zero bytes.
 
     Bytes that do not decode come as characters for which `undecoded` is true, so that they cost
     one record and not the file. Raises InputError when the file is missing, not text, or broken.
@@ -43,9 +59,9 @@ def open_text(path: Path) -> Iterator[TextIO]:
         with pa.input_stream(str(path), compression="detect") as stream:
             head = stream.read(4096)
         _refuse_other_formats(path, head)
-        encoding, errors = _encoding(head)
+        found, errors = _encoding(head, encoding)
         with pa.input_stream(str(path), compression="detect") as stream:
-            yield io.TextIOWrapper(stream, encoding=encoding, errors=errors, newline="")
+            yield io.TextIOWrapper(stream, encoding=found, errors=errors, newline="")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, pa.ArrowInvalid) as error:
@@ -61,10 +77,12 @@ def _refuse_other_formats(path: Path, head: bytes) -> None:
             raise InputError(f"{path}: this is {what}")
 
 
-def _encoding(head: bytes) -> tuple[str, str]:
-    """The encoding by BOM or, in UTF-16 without one, by where the zero bytes of ASCII stand."""
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+def _encoding(head: bytes, named: str | None) -> tuple[str, str]:
+    """The encoding by BOM, by name or, in UTF-16, by where the zero bytes of ASCII stand."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16", "replace"
+    if named is not None and not head.startswith(codecs.BOM_UTF8):
+        return named, "replace"
     for offset, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
         half = head[offset::2]
         if len(half) >= 4 and half.count(0) > 0.4 * len(half):

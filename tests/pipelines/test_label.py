@@ -11,6 +11,7 @@ from configs import files, tables
 from configs.contracts import InputError
 from configs.convention import load_convention
 from pipelines.label import label
+from pipelines.labelled.archive import LabelledArchive
 from pipelines.labelled.tables import spreadsheet_cell
 from pipelines.labelled.values import convention_of
 from pipelines.synthetic.hospital import plan
@@ -78,6 +79,27 @@ def test_labels_and_facts_follow_their_schemas_and_every_record_is_counted(
     assert "finished before, nothing to do" in flat(shown.err)
     assert "3 of 6 records set aside" in flat(shown.err), "told even when quiet"
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+def test_an_encoding_is_named_and_never_guessed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reports, out = tmp_path / "a.csv", tmp_path / "out"
+    text = "Müller: aorta 40 mm ± 2 at 5° rotated. Emphysema."
+    reports.write_bytes(f"report_id,report_text\n1,{text}\n2,Emphysema.\n".encode("cp1252"))
+    assert label(reports, out=out, quiet=True).reports == 1
+    assert "ENCODING: not UTF-8; --encoding names" in flat(capsys.readouterr().err)
+    with pytest.raises(InputError, match="--encoding has changed"):
+        label(reports, out=out, quiet=True, encoding="windows-1252")
+    done = label(reports, out=out, quiet=True, encoding="windows-1252", restart=True)
+    assert (done.reports, done.tally.rejected) == (2, 0)
+    label(reports, out=out, quiet=True, encoding="cp1252")  # another name of the same
+    (fact, *_) = [row for row in read(out / "facts.parquet") if row["finding"] == "emphysema"]
+    assert text[fact["start"] : fact["end"]] == "Emphysema"
+    archive = LabelledArchive.open(out)
+    assert [report.text for report in archive.read()] == [text, "Emphysema."]
+    with pytest.raises(InputError, match="no such encoding"):
+        label(reports, out=tmp_path / "x", encoding="rot13")
 
 
 def test_status_time_and_examination_stand_beside_the_labels(tmp_path: Path) -> None:

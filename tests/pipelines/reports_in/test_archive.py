@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from configs.contracts import InputError
 from pipelines.reports_in.archive import read_reports
+from pipelines.reports_in.options import ReadOptions
 from pipelines.reports_in.rows import MAX_TEXT_CHARS, Report
 from pipelines.running.run import Rejected
 from tests.pipelines.reports_in.reading import HEADER, pairs, read, split
@@ -37,6 +38,33 @@ def test_bad_records_are_set_aside_with_their_reason(tmp_path: Path) -> None:
     ]
     assert "other text" in rejected[3].detail
     assert "same text" in rejected[4].detail
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".txt"])
+def test_a_named_encoding_is_used_where_no_byte_order_mark_tells_another(
+    tmp_path: Path, suffix: str
+) -> None:
+    text = "Müller ± 5°"
+    rows = {
+        ".csv": f'report_id,report_text\na,"{text}"\n',
+        ".tsv": f"report_id\treport_text\na\t{text}\n",
+        ".jsonl": f'{{"report_id": "a", "report_text": "{text}"}}\n',
+        ".txt": text,
+    }
+    options = ReadOptions(encoding="cp1252", any_language=True)
+    for codec in ("cp1252", "utf-8-sig", "utf-16"):
+        found, rejected = read(tmp_path / f"a{suffix}", rows[suffix].encode(codec), options)
+        assert pairs(found) == [("a", text)], codec
+        assert rejected == []
+    wrong = rows[suffix].encode("cp1252").replace(b"\xb1", b"\x81")
+    found, rejected = read(tmp_path / f"a{suffix}", wrong, options)
+    assert [r.reason for r in rejected] == ["ENCODING"], "a byte that cp1252 has not"
+
+
+def test_parquet_has_an_encoding(tmp_path: Path) -> None:
+    (tmp_path / "a.parquet").write_bytes(b"")
+    with pytest.raises(InputError, match="leave out --encoding"):
+        read_reports(tmp_path / "a.parquet", ReadOptions(encoding="cp1252"))
 
 
 @pytest.mark.parametrize(

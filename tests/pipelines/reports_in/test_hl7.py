@@ -7,12 +7,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipelines.reports_in.archive import read_reports
 from pipelines.reports_in.hl7 import CharsetError, Message, RawMessage, messages
+from pipelines.reports_in.options import ReadOptions
 from pipelines.reports_in.oru import OruReader
 from pipelines.reports_in.rows import Report
 from pipelines.running.run import Rejected
 from tests.pipelines.reports_in.messages import TEXT, header, message, order, result
-from tests.pipelines.reports_in.reading import read
+from tests.pipelines.reports_in.reading import parted, read
 
 
 @pytest.mark.parametrize("newline", ["\r", "\n", "\r\n"])
@@ -76,6 +78,23 @@ def test_bytes_of_another_character_set_cost_their_message_only(tmp_path: Path) 
     assert [report.id for report in reports] == ["1"]
     assert [r.reason for r in rejected] == ["CHARSET"] * 3
     assert rejected[1].detail.startswith(f"byte {len(latin)}: ")
+
+
+def test_of_messages_that_do_not_decode_the_identifier_or_the_file_is_told(tmp_path: Path) -> None:
+    for name, accession in (("a", "1"), ("b", "Ä1"), ("deep/c", "3")):
+        content = message(header(), order(accession), result("Müller")).encode("latin-1")
+        path = tmp_path / "in" / f"{name}.hl7"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    reports, rejected = parted(read_reports(tmp_path / "in"))
+    assert reports == []
+    assert [r.id for r in rejected] == ["1", "b", "3"]
+    assert all("no character set is declared" in r.detail for r in rejected)
+    reports, rejected = parted(read_reports(tmp_path / "in", ReadOptions(encoding="cp1252")))
+    assert [(r.id, r.text) for r in reports] == [(n, "FINDINGS:\nMüller") for n in ("1", "Ä1", "3")]
+    declared = message(header(charset="8859/9"), order("4"), result("göğüs")).encode("iso8859-9")
+    (report,), _ = read(tmp_path / "d.hl7", declared, ReadOptions(encoding="cp1252"))
+    assert report.text.endswith("göğüs"), "what a message declares holds"
 
 
 def test_line_breaks_inside_a_value_and_deleted_results(tmp_path: Path) -> None:
