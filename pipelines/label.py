@@ -113,9 +113,11 @@ def label(
     from pipelines.reports_in.archive import read_reports
     from pipelines.reports_in.options import ReadOptions
     from pipelines.reports_in.text_file import known_encoding
+    from pipelines.running.cluster import check_workers
     from pipelines.running.progress import messages
     from pipelines.running.run import Run
 
+    check_workers(workers)
     if shard_size < 1:
         raise InputError("--shard-size: at least one record")
     names = tuple(load_convention(convention, overlay=configs).labels)

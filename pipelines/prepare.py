@@ -35,6 +35,7 @@ def prepare(
     any_content: bool = False,
     dry_run: bool = False,
     workers: int | None = None,
+    scheduler: str | None = None,
     quiet: bool = False,
 ) -> "PrepareSummary | PrepareEstimate":
     """Bring every scan below a folder to a profile's grid and keep it in a store.
@@ -73,6 +74,9 @@ def prepare(
         write nothing.
     workers
         Processes; by default all cores when there are many volumes.
+    scheduler
+        The address of a Dask scheduler (tcp://...) whose workers prepare the volumes; SCANS and
+        STORE must lie where all machines see them under the same path (docs/scale.md).
     quiet
         No progress bar and no summary.
     """
@@ -89,8 +93,12 @@ def prepare(
     from pipelines.preparing.phases import phases_of
     from pipelines.preparing.refused import write_refused
     from pipelines.preparing.work import Task
+    from pipelines.running.cluster import check_workers
     from pipelines.running.run import Run
 
+    check_workers(workers)
+    if scheduler is not None:
+        scans, out = scans.absolute(), out.absolute()  # as the workers are to find them
     if series and all_series:
         raise InputError("--series names what to prepare, --all-series prepares all: give one")
     if metadata and not dataset:
@@ -135,10 +143,10 @@ def prepare(
         with Store.create(out, grid) as store:
             _reject_refused(run, refused, key)
             tasks = (
-                Task(item.candidate, item.ids, store, any_content, known, item.record)
+                Task(item.candidate, item.ids, store, any_content, known, item.record, scans)
                 for item in named
             )
-            _prepare_all(run, store, tasks, site, workers, quiet)
+            _prepare_all(run, store, tasks, site, workers, scheduler, quiet)
             write_refused(store, run.rejected, {str(row["volume_id"]): row for row in ids})
         summary = _summary(run, store, survey)
         run.facts["left_out"] = dict(survey.left_out)
@@ -230,6 +238,7 @@ def _prepare_all(
     tasks: "Iterator[Task]",
     site: str | None,
     workers: int | None,
+    scheduler: str | None,
     quiet: bool,
 ) -> None:
     from pipelines.preparing.work import prepare_one, set_aside
@@ -245,10 +254,20 @@ def _prepare_all(
             missing.append(task)
     workers = workers or (usable_cores() if len(missing) > _FEW else 1)
     work = map_records(
-        prepare_one, missing, workers=workers, seconds=_SERIES_SECONDS, lost=set_aside
+        prepare_one,
+        missing,
+        workers=workers,
+        scheduler=scheduler,
+        seconds=_SERIES_SECONDS,
+        lost=set_aside,
     )
     for outcome in track(work, "preparing", total=len(missing), quiet=quiet):
         if isinstance(outcome, dict):
+            if not (store.path / outcome["array"]).is_file():
+                raise InputError(
+                    f"{store.path}: a worker wrote an array that is not to be seen here; STORE "
+                    "must lie on a file system that all machines share"
+                )
             store.record(outcome | {"site": site})
             run.counts["added"] += 1
         else:

@@ -1,12 +1,13 @@
 """One volume from its files to the store; it runs in worker processes."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from configs.contracts import RecordReason, Stage
+from configs.contracts import InputError, RecordReason, Stage
 from model.volumes.anatomy import find_anatomy, measure_lungs
 from model.volumes.assess import NOTES, Assessment, assess
 from model.volumes.find import Candidate
-from model.volumes.preprocess import preprocess
+from model.volumes.preprocess import PREPROCESS_VERSION, preprocess
 from model.volumes.store import Row, Store, VolumeIds
 from model.volumes.volume import VolumeError, VolumeReason
 from pipelines.datasets.dataset import Dataset, Record
@@ -23,11 +24,19 @@ class Task:
     any_content: bool
     dataset: Dataset | None = None
     record: Record | None = None
+    root: Path | None = None
+    """The archive, which a worker on another machine must see."""
+    preprocess_version: int = PREPROCESS_VERSION
+    """Of the process that made the task."""
 
 
 def prepare_one(task: Task) -> Row | Rejected:
-    """Read, assess, preprocess and write one volume: its manifest row, or why there is none."""
+    """Read, assess, preprocess and write one volume: its manifest row, or why there is none.
+
+    Raises InputError on a machine that has another chestct or cannot see the scans.
+    """
     name = task.ids.volume_id
+    _check_place(task)
     try:
         volume = task.candidate.read()
         if task.dataset is not None:
@@ -45,6 +54,18 @@ def prepare_one(task: Task) -> Row | Rejected:
         # One series that meets a mistake of ours must not cost the others; its text may quote it.
         detail = f"unexpected {type(error).__name__}"
         return Rejected(name, Stage.PREPARE, VolumeReason.UNREADABLE, detail)
+
+
+def _check_place(task: Task) -> None:
+    """A worker of another kind would reject, or keep, what this archive's others do not."""
+    if task.preprocess_version != PREPROCESS_VERSION:
+        raise InputError("a worker has another chestct; install the same on every machine")
+    for folder in (task.root, task.store.path):
+        if folder is not None and not folder.exists():
+            raise InputError(
+                f"{folder}: a worker does not see it; scans and store must lie where all machines "
+                "see them under the same path"
+            )
 
 
 def _out_of_scope(name: str, assessment: Assessment) -> Rejected:

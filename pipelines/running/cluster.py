@@ -31,6 +31,12 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def check_workers(workers: int | None) -> None:
+    """Raise InputError for what is no number of processes."""
+    if workers is not None and workers < 1:
+        raise InputError(f"--workers {workers}: at least 1")
+
+
 @contextmanager
 def connected(workers: int, scheduler: str | None) -> Iterator[Any]:
     """A `distributed.Client` of the scheduler at an address, else of a cluster made for it.
@@ -41,7 +47,8 @@ def connected(workers: int, scheduler: str | None) -> Iterator[Any]:
     from distributed import Client
 
     # Left so: connections that close later would still write to the user's terminal.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", "distributed.client"):  # the latter has a level of its own
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with dask.config.set(_SETTINGS):
         if scheduler is None:
             with _local_cluster(workers) as cluster, Client(cluster) as client:

@@ -14,10 +14,19 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from configs.contracts import RecordReason
 from pipelines.running.child import Child, ChildClosedError
-from pipelines.running.cluster import connected, usable_cores
+from pipelines.running.cluster import check_workers, connected, usable_cores
+from pipelines.running.progress import messages
 from pipelines.running.salvage import Computation, Lost, Salvage, pack
 
-__all__ = ["Lost", "Shard", "Work", "map_records", "map_shards", "usable_cores"]
+__all__ = [
+    "Lost",
+    "Shard",
+    "Work",
+    "check_workers",
+    "map_records",
+    "map_shards",
+    "usable_cores",
+]
 
 Record = TypeVar("Record")
 Result = TypeVar("Result")
@@ -25,6 +34,7 @@ Result = TypeVar("Result")
 _AHEAD_PER_WORKER = 2  # bounds what waits in memory; one is computed while the next travels
 _SMALL_AHEAD_PER_WORKER = 4
 _LOOK_SECONDS = 1.0  # how often a wait looks who is working
+_DESERTED_SECONDS = 5.0  # without a worker, then that is told
 _RECORD_SECONDS = 900.0
 
 
@@ -87,24 +97,29 @@ def map_records(
     records: Iterable[Record],
     *,
     workers: int = 1,
+    scheduler: str | None = None,
     seconds: float = _RECORD_SECONDS,
     lost: Callable[[Record, RecordReason], Result] | None = None,
 ) -> Iterator[Result]:
     """Yield `function(record)` for each record, in order, computed by `workers` processes.
 
+    Or by those of the cluster whose scheduler's address is given, as `map_shards`.
     `function` and records must be picklable; each worker computes with one thread. An exception
     of `function` is raised here, so a function that may meet bad records returns its verdicts.
     A record that crashes its process, or takes more than `seconds`, counts as `lost(record,
     reason)`; without `lost` that is a RuntimeError, and one worker is this process itself.
     """
-    if workers <= 1 and lost is None:
+    if workers <= 1 and lost is None and scheduler is None:
         yield from map(function, records)
         return
     work = _Each(function, seconds, lost)
     shards = (Shard(n, pack([record]), seconds) for n, record in enumerate(records))
     early: dict[int, Result] = {}
     number = 0
-    for done, result in map_shards(work, shards, workers=workers, ahead=_SMALL_AHEAD_PER_WORKER):
+    placed = map_shards(
+        work, shards, workers=workers, scheduler=scheduler, ahead=_SMALL_AHEAD_PER_WORKER
+    )
+    for done, result in placed:
         early[done] = result
         while number in early:
             yield early.pop(number)
@@ -215,6 +230,7 @@ def _placed(
             pending.add(place(shard))
         if not pending:
             return
+        room.look()
         try:
             done = wait(pending, timeout=_LOOK_SECONDS, return_when="FIRST_COMPLETED").done
         except TimeoutError:
@@ -230,10 +246,28 @@ class _Room:
     def __init__(self, client: Any, ahead: int) -> None:
         self._client, self._ahead = client, ahead
         self._size, self._looked = ahead, 0.0
+        self._deserted: float | None = None
+        """Since when no worker is there."""
+        self._told = False
 
     def size(self) -> int:
-        now = time.monotonic()
-        if now - self._looked > _LOOK_SECONDS:
-            self._size = self._ahead * max(1, sum(self._client.nthreads().values()))
-            self._looked = now
+        self.look()
         return self._size
+
+    def look(self) -> None:
+        """Count the workers, once in a while; tell when the run waits for one, and goes on."""
+        now = time.monotonic()
+        if now - self._looked <= _LOOK_SECONDS:
+            return
+        self._looked = now
+        threads = sum(self._client.nthreads().values())
+        self._size = self._ahead * max(1, threads)
+        if threads:
+            if self._told:
+                messages.print("a worker has come; going on")
+            self._deserted, self._told = None, False
+            return
+        self._deserted = now if self._deserted is None else self._deserted
+        if not self._told and now - self._deserted >= _DESERTED_SECONDS:
+            self._told = True
+            messages.print("the cluster has no worker; waiting for one (`dask worker ADDRESS`)")

@@ -308,6 +308,51 @@ def test_two_workers_make_the_same_store(archive: Path, tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(one, two)
 
 
+def test_a_cluster_s_workers_make_the_same_store_and_a_second_run_keeps_it(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from distributed.deploy.subprocess import SubprocessCluster
+
+    key = tmp_path / "site.key"
+    IdKey.open(key, create=True)
+    prepare(archive, out=tmp_path / "one", id_key=key, workers=1, quiet=True)
+    monkeypatch.chdir(tmp_path)  # paths are the workers' too, wherever these stand
+    with SubprocessCluster(n_workers=2, threads_per_worker=1) as cluster:
+        address = cluster.scheduler_address
+        for added in (2, 0):
+            done = prepare(
+                Path("scans"), out=Path("two"), id_key=key, scheduler=address, quiet=True
+            )
+            assert (done.added, done.volumes, done.rejected) == (added, 2, 1)
+    one, two = (Store.open(tmp_path / name).manifest for name in ("one", "two"))
+    pd.testing.assert_frame_equal(one, two)
+
+
+def test_a_worker_that_sees_other_files_or_is_of_another_version_ends_the_run(
+    archive: Path, tmp_path: Path
+) -> None:
+    from dataclasses import replace
+
+    from model.volumes.find import survey_folder
+    from model.volumes.store import VolumeIds
+    from pipelines.preparing.work import Task, prepare_one
+
+    prepare(archive / "one", out=tmp_path / "store", quiet=True)
+    candidate = survey_folder(archive / "one").candidates[0]
+    ids = VolumeIds("v", "s", "t", "p")
+    task = Task(candidate, ids, Store.open(tmp_path / "store"), any_content=False, root=archive)
+    assert isinstance(prepare_one(task), dict)
+    with pytest.raises(InputError, match="does not see it"):
+        prepare_one(replace(task, root=tmp_path / "elsewhere"))
+    with pytest.raises(InputError, match="another chestct"):
+        prepare_one(replace(task, preprocess_version=0))
+
+
+def test_no_workers_are_refused(archive: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--workers 0: at least 1"):
+        prepare(archive, out=tmp_path / "store", workers=0, quiet=True)
+
+
 def test_nothing_usable_is_an_input_error(tmp_path: Path) -> None:
     (tmp_path / "scans").mkdir()
     (tmp_path / "scans" / "a.txt").write_text("not a scan")

@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -119,13 +120,16 @@ def test_a_process_that_dies_of_no_record_blames_none() -> None:
         list(map_shards(Broken(), cut(4, 2)))
 
 
-def test_a_dead_dask_worker_s_shards_go_to_the_other(tmp_path: Path) -> None:
+def test_a_dead_dask_worker_s_shards_go_to_the_other(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     from distributed.deploy.subprocess import SubprocessCluster
 
     work = Poisoned(mark=tmp_path / "died")
     with SubprocessCluster(n_workers=2, threads_per_worker=1) as cluster:
         results = dict(map_shards(work, cut(40, 4), scheduler=cluster.scheduler_address))
     assert (tmp_path / "died").exists()
+    assert "distributed.client" not in capfd.readouterr().err
     assert [results[n] for n in range(10)] == [
         [2 * x for x in range(4 * n, 4 * n + 4)] for n in range(10)
     ]
@@ -175,6 +179,23 @@ def gone_within(seconds: float, group: int) -> bool:
             return True
         time.sleep(0.1)
     return False
+
+
+def test_a_cluster_without_workers_is_waited_for_and_said_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from distributed import LocalCluster
+
+    monkeypatch.setattr(shards, "_DESERTED_SECONDS", 0.5)
+    with LocalCluster(n_workers=0, processes=False, dashboard_address="127.0.0.1:0") as cluster:
+        scale = threading.Timer(5, cluster.scale, [1])
+        scale.start()
+        results = dict(map_shards(Poisoned(), cut(4, 2), scheduler=cluster.scheduler_address))
+    assert results == {0: [0, 2], 1: [4, 6]}
+    said = capsys.readouterr().err
+    assert "the cluster has no worker; waiting" in said
+    assert said.count("waiting") == 1
+    assert "a worker has come" in said
 
 
 def test_an_existing_cluster_computes_and_keeps_no_child() -> None:
