@@ -7,8 +7,8 @@ from rich.table import Table
 
 from configs import files
 from configs.contracts import InputError, Stage
-from pipelines.rendering import finding_wording, forms
-from pipelines.rendering.content import Decision, ScanReport, percent
+from pipelines.rendering import finding_wording, forms, wording
+from pipelines.rendering.content import Decision, ScanReport
 from pipelines.rendering.forms import Form
 from pipelines.running.progress import messages, results
 from pipelines.running.run import Run
@@ -212,12 +212,14 @@ def _print(content: ScanReport, out: Path, clock: "Clock | None") -> None:
         where = finding.foci[0] if finding.foci else None
         table.add_row(
             finding.name,
-            percent(finding.probability),
-            percent(finding.threshold),
+            finding_wording.chance(finding),
+            finding_wording.cut(finding),
             finding.decision.value,
             f"{finding_wording.place(where)}, slice {where.best_slice}" if where else "",
         )
     results.print(table)
+    for guess in wording.guesses(content):
+        results.print(guess, markup=False)
     if clock:
         for name, seconds in clock.seconds.items():
             results.print(f"{name:<12}{seconds:7.2f} s")

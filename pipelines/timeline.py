@@ -126,9 +126,9 @@ def _print(made: Timeline, out: Path) -> None:
     words = sum(bool(said.change) for track_ in made.tracks for said in track_.said)
     noise = made.repeatability
     results.print(
-        f"{counted(len(made.studies), 'study', 'studies')}, {moved} scores moved beyond the noise "
-        f"({f'{noise.logits:.2f} logits' if noise else 'not known'}), {words} changes named by "
-        "reports"
+        f"{counted(len(made.studies), 'study', 'studies')}, {counted(moved, 'score')} moved beyond "
+        f"the noise ({f'{noise.logits:.2f} logits' if noise else 'not known'}), "
+        f"{counted(words, 'change')} named by reports"
     )
     results.print(made.intended_use)
     results.print(str(out / "timeline.html"), markup=False)

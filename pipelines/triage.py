@@ -215,6 +215,7 @@ def _print(worklist: Worklist, out: Path) -> None:
         if len(rows) > _MOST_PRINTED:
             table.add_row("", "", "", f"{called}{len(rows) - _MOST_PRINTED} more in worklist.html")
     results.print(table)
+    results.print(wording.notices(worklist)[2], markup=False)
     results.print(wording.summary(worklist), markup=False)
     results.print(worklist.intended_use)
     results.print(str(out / "worklist.html"), markup=False)

@@ -9,7 +9,7 @@ from configs.contracts import INTENDED_USE, PROBABILITY_MEANING, Change, Existen
 from pipelines.rendering.content import Remark, Scan, TrainingData
 from pipelines.rendering.part import Part
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 WORDS_MEANING = (
     "New, larger, smaller and gone are words of the reports and quoted from them. The network only "
     "scores higher or lower, and a score is no size."
@@ -68,6 +68,7 @@ class Trace(Part):
     label: str
     name: str
     group: str
+    calibrated: bool = Field(description="on enough cases; else the probabilities are ranks")
     probabilities: tuple[FiniteFloat | None, ...] = Field(description="one a study, null: not read")
     reconstructions: tuple[tuple[FiniteFloat | None, ...], ...] = Field(
         default=(), description="for each study, that of each of its reconstructions, in order"

@@ -10,7 +10,7 @@ import jinja2
 from markupsafe import Markup
 
 from pipelines.overtime.content import ScoreChange, Study, Timeline, Trace, Track, Verdict
-from pipelines.rendering.content import TrainingData
+from pipelines.rendering.content import MARK, TrainingData, marked
 from pipelines.rendering.display import load_display
 from pipelines.rendering.finding_wording import counted
 from pipelines.rendering.html import content_policy
@@ -40,6 +40,7 @@ def render(timeline: Timeline) -> str:
         apart=_apart(timeline),
         kernels=_kernels(timeline.studies[0]) if len(timeline.studies) == 1 else (),
         counted=counted,
+        marked=marked,
         groups={name: found for name, found in groups.items() if found},
         score_chart=lambda trace: score_chart(timeline, trace),
         size_chart=lambda track: size_chart(timeline, track),
@@ -145,6 +146,12 @@ def _caution(timeline: Timeline) -> str:
     }[timeline.training_data]
     if any(r.scan.synthetic for study in timeline.studies for r in study.reconstructions):
         told += " SYNTHETIC SCANS, drawn by chestct, not a patient."
+    weak = sum(not trace.calibrated for trace in timeline.traces)
+    if weak:
+        told += (
+            f" {weak} of {len(timeline.traces)} findings are not calibrated on enough cases: read "
+            f"their percentages, marked {MARK}, as a ranking, not as a frequency."
+        )
     return told.strip()
 
 

@@ -105,6 +105,7 @@ def _trace(
         label=finding.label,
         name=finding.name,
         group=finding.group,
+        calibrated=finding.calibrated,
         probabilities=tuple(
             of_study[0].findings[finding.label].probability if of_study else None
             for of_study in scores

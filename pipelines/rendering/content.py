@@ -288,6 +288,19 @@ def percent(probability: float) -> str:
     return f"{probability * 100:.0f} %"
 
 
+MARK = "*"
+"""Behind a percentage that stands on too few validation cases; every form says what it means."""
+
+
+def marked(probability: float, *, trusted: bool) -> str:
+    """A percentage, with a mark where nothing stands behind it but a guess.
+
+    >>> marked(0.93, trusted=False), marked(0.93, trusted=True)
+    ('93 %*', '93 %')
+    """
+    return percent(probability) + ("" if trusted else MARK)
+
+
 if __name__ == "__main__":  # the published schema: docs/report.schema.json
     import json
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from pipelines.rendering import finding_wording, wording
-from pipelines.rendering.content import Finding, ScanReport, percent
+from pipelines.rendering.content import Finding, ScanReport
 from pipelines.rendering.lists import Entry, lists
 
 HEADING = "DRAFT, UNVERIFIED: written by software, checked by nobody"
@@ -40,7 +40,7 @@ def _lines(report: ScanReport) -> Iterator[str]:
 
 def _told(entry: Entry) -> str:
     finding = entry.finding
-    said = f"{finding.name}, {percent(finding.probability)}"
+    said = f"{finding.name}, {finding_wording.chance(finding)}"
     if finding.foci:
         focus = finding.foci[0]
         said += f": evidence {finding_wording.place(focus)}, {finding_wording.slices(focus)}"
@@ -52,7 +52,7 @@ def _told(entry: Entry) -> str:
 
 
 def _scored(finding: Finding) -> str:
-    return f"{finding.name} {percent(finding.probability)}"
+    return f"{finding.name} {finding_wording.chance(finding)}"
 
 
 def _named(heading: str, findings: tuple[Finding, ...]) -> Iterator[str]:

@@ -11,9 +11,20 @@ from pipelines.rendering.content import (
     ScanReport,
     Side,
     Zone,
+    marked,
     percent,
 )
 from pipelines.rendering.text_report import Agreement, TextFinding, TextValue
+
+
+def chance(finding: Finding) -> str:
+    """The probability, marked where it is not calibrated on enough cases."""
+    return marked(finding.probability, trusted=finding.calibrated)
+
+
+def cut(finding: Finding) -> str:
+    """The threshold, marked where it is not validated."""
+    return marked(finding.threshold, trusted=finding.threshold_validated)
 
 
 def decision(finding: Finding) -> str:

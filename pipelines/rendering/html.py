@@ -88,7 +88,7 @@ def _template() -> jinja2.Template:
 def _key(key: KeyImage) -> dict[str, Any]:
     return {
         "name": key.finding.name,
-        "percent": percent(key.finding.probability),
+        "percent": finding_wording.chance(key.finding),
         "place": finding_wording.place(key.focus),
         "slice": key.focus.best_slice,
         "window": key.window.value,
@@ -140,7 +140,7 @@ def _viewed(finding: Finding, pictures: Pictures, numbers: NDArray[np.int_]) -> 
     return {
         "label": finding.label,
         "name": finding.name,
-        "percent": percent(finding.probability),
+        "percent": finding_wording.chance(finding),
         "decision": finding_wording.decision(finding),
         "spread": finding_wording.spread(finding),
         "frequency": finding_wording.frequency(finding),

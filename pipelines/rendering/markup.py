@@ -27,6 +27,8 @@ def environment(*, for_print: bool = False) -> jinja2.Environment:
         finalize=_printed if for_print else _finalized,
     )
     made.filters["percent"] = percent
+    made.filters["chance"] = finding_wording.chance
+    made.filters["cut"] = finding_wording.cut
     made.filters["place"] = finding_wording.place
     return made
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from model.calibration import CalibrationState
 from model.operating import MIN_VALIDATED_POSITIVES
 from pipelines.rendering.content import (
+    MARK,
     CautionCode,
     ContrastSource,
     Decision,
@@ -65,20 +65,26 @@ def cautions(report: ScanReport) -> tuple[str, ...]:
         said.append("Trained partly on synthetic scans.")
     if report.scan.synthetic:
         said.append("SYNTHETIC SCAN: drawn by chestct, not a patient.")
-    states = [finding.calibration for finding in report.findings]
-    weak = sum(state is not CalibrationState.FITTED for state in states)
+    said += guesses(report)
+    said += _astray(report)
+    return tuple(said)
+
+
+def guesses(report: ScanReport) -> tuple[str, ...]:
+    """What the mark behind percentages means; empty where none has one."""
+    said, count = [], len(report.findings)
+    weak = sum(not finding.calibrated for finding in report.findings)
     if weak:
         said.append(
-            f"{weak} of {len(states)} findings are not calibrated on enough cases: read their "
-            "percentages as a ranking, not as a frequency."
+            f"{weak} of {count} findings are not calibrated on enough cases: read their "
+            f"percentages, marked {MARK}, as a ranking, not as a frequency."
         )
     guessed = sum(not finding.threshold_validated for finding in report.findings)
     if guessed:
         said.append(
-            f"{guessed} of {len(states)} thresholds are not validated (fewer than "
+            f"{guessed} of {count} thresholds, marked {MARK}, are not validated (fewer than "
             f"{MIN_VALIDATED_POSITIVES} positives): they sort findings, they do not decide."
         )
-    said += _astray(report)
     return tuple(said)
 
 

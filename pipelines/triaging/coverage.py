@@ -40,6 +40,8 @@ class Watched:
     urgent: bool
     """It flags scans; the others only order them."""
     cut: Cut
+    calibrated: bool = False
+    """Fitted on enough validation scans; else its probability is a rank, no frequency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,9 @@ def cover(
         weight = max(policy.findings[finding] for finding in weighed)
         cut = choose_cut(calibration, policy.sensitivity)
         urgent = weight >= policy.urgent_weight
-        watched.append(Watched(label, load_display().of(label).name, weight, urgent, cut))
+        fitted = calibration.state is CalibrationState.FITTED
+        name = load_display().of(label).name
+        watched.append(Watched(label, name, weight, urgent, cut, fitted))
     watched.sort(key=lambda item: -item.weight)
     findings = load_findings()
     unseen = tuple(

@@ -4,7 +4,7 @@ import csv
 import io
 
 from pipelines.labelled.tables import spreadsheet_cell
-from pipelines.rendering.content import TrainingData, percent
+from pipelines.rendering.content import MARK, TrainingData, marked, percent
 from pipelines.rendering.finding_wording import counted
 from pipelines.triaging.coverage import Basis
 from pipelines.triaging.worklist import Flag, Row, Standing, WatchedLabel, Worklist
@@ -20,10 +20,15 @@ HEADINGS = {
     Standing.RANKED: "Read by the network, in the order of priority",
 }
 COLUMNS = (
-    "rank", "standing", "priority", "urgency", "flags", "led_by", "waited_hours", "overdue",
+    "rank", "standing", "priority", "urgency", "flags", "led_by", "not_calibrated",
+    "threshold_not_validated", "waited_hours", "overdue",
     "series", "study", "patient_id", "accession", "date", "reasons", "not_assessable",
     "notes", "page",
 )  # fmt: skip
+MARK_MEANING = (
+    "behind a percentage: its label had too few validation scans to be calibrated or to choose its "
+    "threshold by; read it as a rank, and the flag as a guess."
+)
 NOTICE_LINES = 4
 """Lines of the CSV before its header: `pandas.read_csv(path, skiprows=4)`."""
 
@@ -38,7 +43,16 @@ def notices(worklist: Worklist) -> tuple[str, ...]:
     }[worklist.model.training_data]
     if any(row.scan.synthetic for row in worklist.rows):
         data += " SYNTHETIC SCANS are in this list, drawn by chestct."
+    data += _guesses(worklist)
     return (worklist.cannot_see, worklist.intended_use, data, worklist.no_flag_meaning)
+
+
+def _guesses(worklist: Worklist) -> str:
+    """What the mark means, where a flag has one."""
+    told = [told for row in worklist.rows for told in (*row.flags, row.leading) if told]
+    if all(found.calibrated and found.threshold_validated for found in told):
+        return ""
+    return f" {MARK} {MARK_MEANING}"
 
 
 def summary(worklist: Worklist) -> str:
@@ -58,7 +72,12 @@ def flag(found: Flag) -> str:
     """A flag in one line."""
     where = f", {found.place}" if found.place else ""
     slice_ = f", slice {found.slice}" if found.slice is not None else ""
-    return f"{found.name} {percent(found.probability)}{where}{slice_}"
+    return f"{found.name} {chance(found)}{where}{slice_}"
+
+
+def chance(found: Flag) -> str:
+    """The probability, marked where it, or the threshold that it is flagged by, is a guess."""
+    return marked(found.probability, trusted=found.calibrated and found.threshold_validated)
 
 
 def said(row: Row, most: int | None = None) -> str:
@@ -123,6 +142,8 @@ def as_csv(worklist: Worklist) -> str:
 
 def _cells(row: Row) -> list[str]:
     scan = row.scan
+    leading = (row.leading,) if row.leading and row.leading not in row.flags else ()
+    told = (*row.flags, *leading)
     return [
         str(row.rank),
         row.standing.value,
@@ -130,6 +151,8 @@ def _cells(row: Row) -> list[str]:
         "" if row.urgency is None else f"{row.urgency:.2f}",
         "; ".join(map(flag, row.flags)),
         flag(row.leading) if row.leading else "",
+        "; ".join(found.name for found in told if not found.calibrated),
+        "; ".join(found.name for found in row.flags if not found.threshold_validated),
         f"{row.waited_hours:.2f}",
         str(row.overdue).lower(),
         scan.series,

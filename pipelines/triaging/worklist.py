@@ -16,7 +16,7 @@ from pipelines.triaging.coverage import Basis, Coverage
 from pipelines.triaging.queue import Scored, flags, leading, precedence, priority, urgency
 from pipelines.triaging.record import Record, Score
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 NO_FLAG_MEANING = (
     "No flag, or a low rank, does not mean that a scan shows nothing: no label of an urgent "
     "finding reached its threshold, and of all else this list says nothing. Every scan has to be "
@@ -39,7 +39,13 @@ class Flag(Part):
     name: str
     weight: FiniteFloat
     probability: FiniteFloat = Field(ge=0, le=1)
+    calibrated: bool = Field(
+        default=False, description="on enough validation scans; else the probability is a rank"
+    )
     threshold: FiniteFloat
+    threshold_validated: bool = Field(
+        default=False, description="chosen for the stated sensitivity; else a guess"
+    )
     place: str = ""
     slice: int | None = None
 
@@ -81,6 +87,7 @@ class WatchedLabel(Part):
     name: str
     weight: FiniteFloat
     urgent: bool = Field(description="it flags scans; the others only order them")
+    calibrated: bool = Field(description="on enough validation scans; else it gives a rank")
     threshold: FiniteFloat
     basis: Basis
     counted: Counted | None = Field(description="null where the sensitivity is not known")
@@ -205,7 +212,9 @@ def _flag(scored: Scored, score: Score) -> Flag:
         name=scored.watched.name,
         weight=scored.watched.weight,
         probability=scored.probability,
+        calibrated=scored.watched.calibrated,
         threshold=scored.watched.cut.threshold,
+        threshold_validated=scored.watched.cut.basis is Basis.SENSITIVITY,
         place=score.place,
         slice=score.slice,
     )
@@ -219,6 +228,7 @@ def watched_labels(coverage: Coverage) -> tuple[WatchedLabel, ...]:
             name=item.name,
             weight=item.weight,
             urgent=item.urgent,
+            calibrated=item.calibrated,
             threshold=item.cut.threshold,
             basis=item.cut.basis,
             counted=_counted(item.cut.counted),

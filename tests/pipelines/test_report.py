@@ -19,7 +19,8 @@ from model.calibration import UNCALIBRATED, Calibration, CalibrationState
 from model.card import ModelCard
 from model.networks import build_network
 from model.networks.sizes import SIZES
-from pipelines.rendering.content import ScanReport, Status, percent
+from pipelines.rendering.content import ScanReport, Status
+from pipelines.rendering.finding_wording import chance
 from pipelines.report import report
 from tests.model.volumes.phantom import chest
 
@@ -195,6 +196,19 @@ def test_the_summary_names_the_page(
     assert "predict" in printed
 
 
+def test_the_summary_marks_what_is_not_calibrated(
+    scan: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = report(scan, model=model, out=tmp_path)
+    printed = capsys.readouterr().out
+    shown = [f for f in content.findings if f.decision.value in ("present", "indeterminate")]
+    assert [f.name for f in shown if not f.calibrated] == ["Pleural effusion"]
+    (line,) = (line for line in printed.splitlines() if line.startswith("Pleural effusion"))
+    assert line.count("*") == 2  # the probability and its threshold
+    assert "1 of 2 findings are not calibrated on enough cases" in " ".join(printed.split())
+    assert f"Pleural effusion {chance(content.findings[1])}" in content.draft.replace(",", "")
+
+
 TEXT_REPORT = "INDICATION: Cough.\nFINDINGS: No nodule. A left pleural effusion.\n"
 
 
@@ -211,7 +225,7 @@ def test_all_forms_have_the_same_numbers_and_flags(scan: Path, model: Path, tmp_
     page = (out / "report.html").read_text(encoding="utf-8")
     for finding in content.findings:
         assert f"{finding.name}" in page
-        assert f">{percent(finding.probability)}<" in page.replace("&lt;", "<").replace("&gt;", ">")
+        assert f">{chance(finding)}<" in page.replace("&lt;", "<").replace("&gt;", ">")
     assert (out / "report.pdf").read_bytes().startswith(b"%PDF")
     assert content.text_report is not None
     assert [f.value.value for f in content.text_report.findings] == ["absent", "present"]

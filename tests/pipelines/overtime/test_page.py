@@ -46,6 +46,7 @@ def made(text: str = "Grew.", days: tuple[int, ...] = (0, 10, 100)) -> Timeline:
         for n, verdict, why in ((1, Verdict.HIGHER, ()), (2, Verdict.NOT_COMPARABLE, (text,)))
     )  # fmt: skip
     trace = Trace(
+        calibrated=True,
         label="a:b", name=text, group="lung", probabilities=(0.0, 0.5, 1.0), noise=0.5,
         changes=changes,
     )  # fmt: skip
@@ -61,6 +62,15 @@ def made(text: str = "Grew.", days: tuple[int, ...] = (0, 10, 100)) -> Timeline:
         training_data=TrainingData.SYNTHETIC, patient_id=text, studies=studies,
         repeatability=None, traces=(trace,), tracks=(track,),
     )  # fmt: skip
+
+
+def test_scores_that_are_ranks_are_marked() -> None:
+    calibrated = made()
+    trace = calibrated.traces[0].model_copy(update={"calibrated": False})
+    ranks = calibrated.model_copy(update={"traces": (trace,)})
+    assert "50 %*" in html.render(ranks)
+    assert "1 of 1 findings are not calibrated" in html.render(ranks)
+    assert "50 %*" not in html.render(calibrated)
 
 
 def test_charts_stand_where_the_days_are_and_tell_what_is_not_comparable() -> None:

@@ -103,6 +103,24 @@ def test_a_flag_from_outside_the_body_is_marked() -> None:
     assert "<title>2 flagged · Worklist</title>" in page
 
 
+def test_what_stands_on_few_cases_is_marked_in_every_form() -> None:
+    sure = Flag(
+        label="a:b", name="B", weight=50, probability=0.6, threshold=0.1, calibrated=True,
+        threshold_validated=True,
+    )  # fmt: skip
+    rank = sure.model_copy(update={"name": "C", "calibrated": False})
+    guess = sure.model_copy(update={"name": "D", "threshold_validated": False})
+    worklist = listed(row(1, flags=(sure, rank, guess)), row(2, leading=rank))
+    assert [wording.flag(f) for f in (sure, rank, guess)] == ["B 60 %", "C 60 %*", "D 60 %*"]
+    assert "* behind a percentage" in wording.notices(worklist)[2]
+    assert "*" not in wording.notices(listed(row(1, flags=(sure,))))[2]
+    assert html.render(worklist).count("60 %*") == 3
+    text = wording.as_csv(worklist).split("\n", wording.NOTICE_LINES)[-1]
+    first, second = csv.DictReader(io.StringIO(text, newline=""))
+    assert (first["not_calibrated"], first["threshold_not_validated"]) == ("C", "D")
+    assert (second["not_calibrated"], second["threshold_not_validated"]) == ("C", "")
+
+
 @pytest.mark.external
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 def test_hostile_strings_are_inert_and_rows_sort_within_their_part(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_what_the_policy_wants_and_no_label_has_is_named() -> None:
 def test_a_broader_label_or_an_unknown_convention_is_no_sight() -> None:
     coverage = cover(POLICY, ("ct_rate:Lung opacity", "own_site:pneumothorax"), [UNCALIBRATED] * 2)
     assert "pneumothorax" in {item.finding for item in coverage.unseen}
-    assert [item.weight for item in coverage.watched.values()] == [POLICY.findings["ground_glass"]]
+    assert [item.weight for item in coverage.watched.values()] == [POLICY.findings["lung_opacity"]]
 
 
 @given(POINTS, POINTS, HOURS, HOURS)
