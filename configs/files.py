@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from configs.contracts import InputError
 
 _CHUNK_BYTES = 1 << 20
 _BATCH_ROWS = 32_768
+_LINE_CHARS = 160
 
 
 @contextmanager
@@ -143,7 +145,8 @@ def read_label_record(folder: Path) -> dict[str, Any]:
 
 def first_line(error: Exception) -> str:
     """What another library's exception says, fit for one line."""
-    return (str(error).splitlines() or [""])[0][:200]
+    line = (str(error).splitlines() or [""])[0]
+    return textwrap.shorten(line, _LINE_CHARS, placeholder=" ...")
 
 
 def sha256_of(path: Path) -> str:

@@ -64,7 +64,7 @@ def label(
     exam_column
         The column that names the examination by words or code; HL7 and DICOM SR name it themselves.
     exam
-        Words or a code of the examinations to keep ("ct chest", "thora*", "71260"); repeat it for
+        Words or a code of the examinations to keep (`ct chest`, `thora*`, `71260`); repeat it for
         several. Of combined examinations only the chest's sections and the impression are read.
     any_language
         Read reports that are not in English too; they are else rejected, never labelled normal.
@@ -81,8 +81,8 @@ def label(
     csv
         Write `labels.csv` and `facts.csv` as well, safe to open in a spreadsheet.
     configs
-        A folder of your own findings/*.yaml, cues/*.yaml and conventions/*.yaml, which add to
-        chestct's or replace those of the same name.
+        A folder of your own `findings/*.yaml`, `cues/*.yaml` and `conventions/*.yaml`, which add
+        to chestct's or replace those of the same name.
     stage
         A neural stage (`chestct teach`) that judges beside the rules, and writes a probability for
         every label, `soft_labels.parquet`.

@@ -81,6 +81,8 @@ def _files(path: Path) -> list[Path]:
         raise InputError(f"{path}: no such file or folder")
     if path.is_file():
         return [path]
+    if (path / "store.json").is_file():
+        raise InputError(f"{path}: this is a store of scans; name the reports")
     kinds: dict[str, list[Path]] = {}
     for file in sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".")):
         kind = _kind(file)

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 
 from configs.contracts import InputError, RecordReason
+from configs.files import first_line
 from pipelines.reports_in.rows import Row, unreadable
 from pipelines.running.run import Rejected
 
@@ -24,7 +25,7 @@ class ParquetTable:
         self.path = path
         self.name = str(path)
         try:
-            self._dataset = pads.dataset(path, format="parquet")
+            self._dataset = pads.dataset(_parts(path), format="parquet")
         except (pa.ArrowInvalid, OSError) as error:
             raise _unreadable_file(path, error) from None
         self.columns = tuple(self._dataset.schema.names)
@@ -87,6 +88,14 @@ def _decoded(value: Any) -> str | bytes | None:
         return bytes(value)
 
 
+def _parts(path: Path) -> Path | list[str]:
+    """A folder's Parquet files: others may lie beside them, such as a README."""
+    if not path.is_dir():
+        return path
+    named = (file for file in sorted(path.rglob("*")) if file.suffix.lower() == ".parquet")
+    parts = [str(file) for file in named if file.is_file() and file.name[0] not in "._"]
+    return parts or path
+
+
 def _unreadable_file(path: Path, error: Exception) -> InputError:
-    first_line = (str(error).splitlines() or [""])[0][:160]
-    return InputError(f"{path}: not a readable Parquet table ({first_line})")
+    return InputError(f"{path}: not a readable Parquet table ({first_line(error)})")

@@ -11,6 +11,7 @@ from typing import TextIO
 import pyarrow as pa
 
 from configs.contracts import InputError
+from configs.files import first_line
 
 MAX_RECORD_CHARS = 4_000_000
 """No record is followed further than this, so that one runaway quote cannot eat an archive."""
@@ -65,8 +66,7 @@ def open_text(path: Path, encoding: str | None = None) -> Iterator[TextIO]:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, pa.ArrowInvalid) as error:
-        first_line = (str(error).splitlines() or [""])[0][:120]
-        raise InputError(f"{path}: cannot be read to its end ({first_line})") from None
+        raise InputError(f"{path}: cannot be read to its end ({first_line(error)})") from None
 
 
 def _refuse_other_formats(path: Path, head: bytes) -> None:

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from configs.contracts import InputError
+from configs.files import first_line
 
 _CONNECT_SECONDS = 30
 _SETTINGS = {
@@ -57,8 +58,9 @@ def connected(workers: int, scheduler: str | None) -> Iterator[Any]:
         try:
             client = Client(scheduler, timeout=_CONNECT_SECONDS)
         except (OSError, ValueError) as error:
-            reason = (str(error).splitlines() or [""])[0][:160]
-            raise InputError(f"{scheduler}: no Dask scheduler answers there ({reason})") from None
+            raise InputError(
+                f"{scheduler}: no Dask scheduler answers there ({first_line(error)})"
+            ) from None
         with client:
             yield client
 

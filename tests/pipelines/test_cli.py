@@ -1,5 +1,8 @@
 """The command line as a shell sees it: exit codes, messages, start-up."""
 
+import importlib
+import inspect
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -14,11 +17,15 @@ VERBS = (
     "score",
     "explain",
     "dataset",
+    "locations",
     "prepare",
     "cohort",
+    "review",
     "train",
     "evaluate",
     "report",
+    "triage",
+    "timeline",
 )
 CHESTCT = Path(sys.executable).with_name("chestct")
 
@@ -47,6 +54,14 @@ def test_each_verb_explains_its_options(verb: str) -> None:
     shown = chestct(verb, "--help")
     assert shown.returncode == 0, shown.stderr
     assert "Parameters" in shown.stdout
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_shows_every_asterisk(verb: str) -> None:
+    """Help is Markdown: an asterisk that is not within backticks would set words in italics."""
+    text = inspect.getdoc(getattr(importlib.import_module(f"pipelines.{verb}"), verb))
+    assert text is not None
+    assert "*" not in re.sub("`[^`]*`", "", text)
 
 
 def test_the_version_is_the_package_s() -> None:

@@ -6,6 +6,7 @@ import gzip
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from pipelines.reports_in.archive import read_reports
 from pipelines.reports_in.options import ReadOptions
 from pipelines.reports_in.rows import MAX_TEXT_CHARS, Report
 from pipelines.running.run import Rejected
-from tests.pipelines.reports_in.reading import HEADER, pairs, read, split
+from tests.pipelines.reports_in.reading import HEADER, pairs, parted, read, split
 
 
 def test_bad_records_are_set_aside_with_their_reason(tmp_path: Path) -> None:
@@ -38,6 +39,24 @@ def test_bad_records_are_set_aside_with_their_reason(tmp_path: Path) -> None:
     ]
     assert "other text" in rejected[3].detail
     assert "same text" in rejected[4].detail
+
+
+def test_a_store_is_no_archive_of_reports(tmp_path: Path) -> None:
+    (tmp_path / "store.json").write_text("{}")
+    (tmp_path / "scans.parquet").write_bytes(b"")
+    with pytest.raises(InputError, match="this is a store of scans; name the reports"):
+        read_reports(tmp_path)
+
+
+def test_what_lies_beside_parquet_parts_is_not_read(tmp_path: Path) -> None:
+    table = pa.table({"report_id": ["1"], "report_text": ["good"]})
+    for name in ("a.parquet", "deep/b.PARQUET"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        pq.write_table(table.set_column(0, "report_id", [[name]]), tmp_path / name)
+    for name in ("README.txt", "_SUCCESS", "_metadata.parquet", "run.json"):
+        (tmp_path / name).write_text("no table")
+    found, _ = parted(read_reports(tmp_path, ReadOptions(any_language=True)))
+    assert [report.id for report in found] == ["a.parquet", "deep/b.PARQUET"]
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".txt"])
