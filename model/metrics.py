@@ -4,7 +4,7 @@ Every measure takes weights (one row per bootstrap sample, one column per case):
 the plain estimate, a row of patients' draw counts a resample, so all resamples are one pass.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +17,8 @@ Floats = NDArray[np.float64]
 AT_THRESHOLD = ("f1", "sensitivity", "specificity", "ppv", "accuracy", "false_alarms_per_100")
 """The measures that need a yes or a no."""
 MEASURES = ("auroc", "ap", *AT_THRESHOLD, "brier", "ece", "slope")
+MIN_INTERVAL_PATIENTS = 10
+"""With fewer patients of either value a bootstrap cannot tell how far a figure may be off."""
 _ECE_BINS = 10
 _ROWS_AT_ONCE = 64
 _NEWTON_STEPS = 25
@@ -218,15 +220,16 @@ def evaluate(
             float(thresholds_l[index]),
         )
         rows.append(samples)
+        told = tells_intervals([p for p, k in zip(patients, known, strict=True) if k], positive)
         per_label.append(
             LabelMetrics(
                 label,
                 int(positive.sum()),
                 int((~positive).sum()),
-                {name: interval(samples[name]) for name in MEASURES},
+                {name: interval(samples[name], told=told) for name in MEASURES},
                 {
                     point: {
-                        name: interval(found)
+                        name: interval(found, told=told)
                         for name, found in at_threshold(
                             probability >= thresholds[index], positive, weights
                         ).items()
@@ -281,10 +284,27 @@ def mean_over_labels(samples: list[Floats]) -> Floats:
     )
 
 
-def interval(samples: Floats) -> Estimate:
-    """The first sample as the estimate, percentiles of the others as the 95 % interval."""
+def tells_intervals(patients: Sequence[str], positive_n: NDArray[np.bool_]) -> bool:
+    """Whether a label's cases are of enough patients of both values to draw from.
+
+    Of one positive every resample has that one: its interval would be certainty itself.
+
+    >>> tells_intervals(["a", "b"] * 10, np.array([True, False] * 10))
+    False
+    """
+    known = np.asarray(patients)
+    values = (known[positive_n], known[~positive_n])
+    return min(len(np.unique(of_value)) for of_value in values) >= MIN_INTERVAL_PATIENTS
+
+
+def interval(samples: Floats, *, told: bool = True) -> Estimate:
+    """The first sample as the estimate, percentiles of the others as the 95 % interval.
+
+    No interval where it is not `told`, nor where it would be one point: resamples of a perfect
+    score are all perfect, and say nothing of the next patient.
+    """
     resampled = samples[1:][np.isfinite(samples[1:])]
-    if not np.isfinite(samples[0]) or not len(resampled):
+    if not told or not np.isfinite(samples[0]) or not len(resampled) or not np.ptp(resampled):
         return Estimate(float(samples[0]), float("nan"), float("nan"))
     low, high = np.percentile(resampled, [2.5, 97.5])
     return Estimate(float(samples[0]), float(low), float(high))

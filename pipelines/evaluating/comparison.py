@@ -7,7 +7,14 @@ import numpy as np
 
 from configs.contracts import Estimate, InputError
 from model.delong import delong
-from model.metrics import auroc, average_precision, bootstrap_weights, interval, mean_over_labels
+from model.metrics import (
+    auroc,
+    average_precision,
+    bootstrap_weights,
+    interval,
+    mean_over_labels,
+    tells_intervals,
+)
 from pipelines.evaluating.judged import Floats, Judged
 from pipelines.evaluating.predictions import read_case_logits
 
@@ -90,14 +97,17 @@ def _label(
         precision = average_precision(own, positive, weights) - average_precision(
             theirs, positive, weights
         )
+    told = tells_intervals(
+        [p for p, value in zip(part.patients, known, strict=True) if value], positive
+    )
     found = LabelComparison(
         part.labels[index],
         int(positive.sum()),
         int((~positive).sum()),
         float(area[0]),
         float(other_area[0]),
-        interval(area - other_area),
-        interval(precision),
+        interval(area - other_area, told=told),
+        interval(precision, told=told),
         delong(own, theirs, positive).p if independent else float("nan"),
     )
     return found, area - other_area, precision

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from configs.contracts import INTENDED_USE, PROBABILITY_MEANING, Estimate, Split
 from model.bundle import Bundle
 from model.calibration import Calibration, CalibrationState
-from model.metrics import LabelMetrics
+from model.metrics import MIN_INTERVAL_PATIENTS, LabelMetrics
 from model.operating import MIN_VALIDATED_POSITIVES
 from pipelines.evaluating import pictures
 from pipelines.evaluating.abstention import COVERAGES
@@ -77,6 +77,7 @@ def render(setting: Setting, evaluations: Sequence[Evaluation], tables: Sequence
         tables=tables,
         min_validated=MIN_VALIDATED_POSITIVES,
         min_group=MIN_POSITIVES,
+        min_patients=MIN_INTERVAL_PATIENTS,
         version=version("chestct"),
     )
     return page.lstrip() + "\n"

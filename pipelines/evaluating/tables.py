@@ -11,12 +11,45 @@ import pandas as pd
 from configs import files
 from configs.contracts import Estimate
 from model.calibration import Calibration
+from model.metrics import AT_THRESHOLD
 from model.operating import OperatingPoint
 from pipelines.evaluating.evaluation import Evaluation
 from pipelines.evaluating.protocol import Table
 from pipelines.evaluating.subgroups import MIN_POSITIVES
 
 Row = dict[str, Any]
+
+
+def _with_interval(*names: str) -> tuple[str, ...]:
+    return tuple(f"{name}{end}" for name in names for end in ("", "_low", "_high"))
+
+
+_GROUP_MEASURES = ("auroc", "sensitivity", "specificity", "ece")
+_COLUMNS = {
+    "metrics": (
+        *("reference", "label", "measure", "value", "low", "high", "positives", "negatives"),
+    ),
+    "operating_points": (
+        *("reference", "label", "point", "validation_positives", "validated", "threshold"),
+        *("validation_sensitivity", "validation_sensitivity_low", "validation_ppv"),
+        *("validation_false_alarms_per_100", *_with_interval(*AT_THRESHOLD)),
+    ),
+    "subgroups": (
+        *("reference", "attribute", "value", "scans", "patients", "label", "positives"),
+        *(*_with_interval(*_GROUP_MEASURES), "note"),
+    ),
+    "risk_coverage": ("reference", "label", "coverage", "scans", "errors", "risk"),
+    "comparison": (
+        *("reference", "label", "positives", "negatives", "auroc", "other_auroc"),
+        *(f"{d}_difference_{k}" for d in ("auroc", "ap") for k in ("value", "low", "high")),
+        "p_delong",
+    ),
+    "protocol": (
+        *("reference", "system", "macro_auroc", "low", "high", "n", "labels", "test_set"),
+        *("label_source", "comparable", "note"),
+    ),
+}
+"""By table: always the same, whatever could be measured."""
 
 
 def write_tables(out: Path, evaluations: Sequence[Evaluation]) -> None:
@@ -33,7 +66,7 @@ def write_tables(out: Path, evaluations: Sequence[Evaluation]) -> None:
         "comparison": [row for e in evaluations for row in _comparison_rows(e)],
     }
     for name, rows in tables.items():
-        write_rows(out / f"{name}.csv", rows)
+        _write_rows(out, name, rows)
 
 
 def write_protocol(out: Path, published: Sequence[Table]) -> None:
@@ -55,16 +88,18 @@ def write_protocol(out: Path, published: Sequence[Table]) -> None:
         for table in published
         for row in table.rows
     ]
-    write_rows(out / "protocol.csv", rows)
+    _write_rows(out, "protocol", rows)
 
 
-def write_rows(path: Path, rows: Iterable[Row]) -> None:
+def _write_rows(out: Path, name: str, rows: Sequence[Row]) -> None:
     """A CSV; without rows an earlier one is removed."""
-    frame = pd.DataFrame(list(rows))
-    if frame.empty:
+    path = out / f"{name}.csv"
+    if not rows:
         path.unlink(missing_ok=True)
         return
-    files.write_text(path, frame.to_csv(index=False))
+    unknown = {column for row in rows for column in row}.difference(_COLUMNS[name])
+    assert not unknown, unknown
+    files.write_text(path, pd.DataFrame(rows, columns=list(_COLUMNS[name])).to_csv(index=False))
 
 
 def number(value: float) -> float | None:
@@ -154,7 +189,7 @@ def _group_rows(evaluation: Evaluation) -> Iterable[Row]:
                 note = f"fewer than {MIN_POSITIVES} positives"
                 yield own | {"note": note if positives < MIN_POSITIVES else "no negatives"}
                 continue
-            for name in ("auroc", "sensitivity", "specificity", "ece"):
+            for name in _GROUP_MEASURES:
                 estimate = measured[label].measures[name]
                 own |= {name: estimate.value}
                 own |= {f"{name}_low": estimate.low, f"{name}_high": estimate.high}

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from configs.contracts import PROBABILITY_MEANING, Estimate
 from model.bundle import Bundle
+from model.metrics import MIN_INTERVAL_PATIENTS, LabelMetrics
 from pipelines.evaluating.evaluation import Evaluation
 from pipelines.evaluating.wording import figure, said
 from pipelines.evaluating.work import PAGE, Findings
@@ -36,20 +37,21 @@ def print_evaluation(evaluation: Evaluation, bundle: Bundle) -> None:
     table = Table(
         title=f"Network against {reference}: {metrics.scans} scans of {metrics.patients} "
         f"patients{synthetic}",
-        caption="95 % intervals over patients; * threshold not validated: it rests on fewer than "
+        caption=f"95 % intervals over patients, with {MIN_INTERVAL_PATIENTS} or more of either "
+        "value (neg., pos.); * threshold not validated: it rests on fewer than "
         "50 validation positives",
         box=SIMPLE_HEAD,
         title_justify="left",
         caption_justify="left",
     )
     table.add_column("label", no_wrap=True)
-    for column in ("pos.", "AUROC", "AP", "F1", "sens.", "spec.", "PPV"):
+    for column in ("pos.", "neg.", "AUROC", "AP", "F1", "sens.", "spec.", "PPV"):
         table.add_column(column, justify="right", no_wrap=True)
     for row, calibration in zip(metrics.labels, evaluation.judged.calibrations, strict=True):
         mark = "" if calibration.validated else " *"
-        table.add_row(row.label.partition(":")[2] + mark, str(row.positives), *_cells(row.measures))
+        table.add_row(row.label.partition(":")[2] + mark, *_counts(row), *_cells(row.measures))
     table.add_section()
-    table.add_row("macro average", "", *_cells(metrics.macro), style="bold")
+    table.add_row("macro average", "", "", *_cells(metrics.macro), style="bold")
     results.print(table, width=max(results.width, _WIDTH))
     brier, ece, slope = (metrics.macro[name].value for name in ("brier", "ece", "slope"))
     slopes = sum(math.isfinite(row.measures["slope"].value) for row in metrics.labels)
@@ -62,6 +64,10 @@ def print_evaluation(evaluation: Evaluation, bundle: Bundle) -> None:
         results.print(f"Not measurable, one value only: {names}")
     if evaluation.comparison:
         results.print(said(evaluation.comparison))
+
+
+def _counts(row: LabelMetrics) -> tuple[str, str]:
+    return str(row.positives), str(row.negatives)
 
 
 def _cells(estimates: dict[str, Estimate]) -> list[str]:

@@ -64,6 +64,26 @@ def test_measures_agree_with_scikit_learn():
     assert (measured.scans, measured.patients) == (200, 100)
 
 
+def test_few_patients_and_perfect_figures_have_no_interval():
+    probability, _, patients = example(n=60)
+    values = np.zeros((60, 2), np.int8)
+    values[0, 0] = values[:24, 1] = 1  # one patient, twelve patients
+    probability[:, 0] = np.linspace(1, 0, 60)
+    probability[:, 1] = np.where(values[:, 1] == 1, 0.9, 0.1)
+    measured = evaluate(
+        probability, values, patients, ("a:x", "a:y"), np.array([0.5, 0.5]),
+        points={"balanced": np.array([0.5, 0.5])},
+    )  # fmt: skip
+    few, perfect = (label.measures for label in measured.labels)
+    assert few["auroc"].value == perfect["auroc"].value == 1
+    told = [*few.values(), *measured.labels[0].points["balanced"].values(), perfect["auroc"]]
+    assert all(np.isnan(estimate.low) and np.isnan(estimate.high) for estimate in told)
+    assert perfect["brier"].value == pytest.approx(0.01)
+    assert perfect["accuracy"].value == 1
+    assert perfect["ppv"].value == 1
+    assert perfect["false_alarms_per_100"].value == 0
+
+
 def test_patients_are_drawn_whole():
     weights = bootstrap_weights(["a", "a", "b", "c", "c"], 50, 0)
     assert (weights[0] == 1).all()

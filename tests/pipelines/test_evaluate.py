@@ -9,6 +9,7 @@ from configs import files, tables
 from configs.contracts import InputError, Split
 from configs.convention import load_convention
 from model import bundle as bundles
+from model.calibration import UNCALIBRATED
 from model.card_markdown import card_markdown
 from model.metrics import MEASURES
 from pipelines.evaluate import evaluate
@@ -77,6 +78,18 @@ def test_labels_of_another_convention_are_refused(archive, tmp_path):
     assert not (tmp_path / "out" / "run.json").exists()
 
 
+def test_tables_have_their_columns_whatever_was_measured(archive, tmp_path, monkeypatch):
+    evaluate_on(archive, tmp_path / "some")
+    bundle = bundles.load(archive / "bundle")
+    blank = replace(bundle, calibrations=(UNCALIBRATED,) * len(bundle.labels))
+    monkeypatch.setattr(bundles, "load", lambda path: blank)
+    evaluate_on(archive, tmp_path / "none")
+    for name in ("metrics", "operating_points", "subgroups", "risk_coverage"):
+        some, none = (pd.read_csv(tmp_path / out / f"{name}.csv") for out in ("some", "none"))
+        assert list(some.columns) == list(none.columns), name
+    assert not pd.read_csv(tmp_path / "none" / "operating_points.csv")["validated"].any()
+
+
 def cohort_of(archive):
     return files.read_table(archive / "cohort" / "cohort.parquet").to_pandas()
 
@@ -89,7 +102,7 @@ def test_operating_points_stand_beside_what_they_gave_here(archive, tmp_path):
     assert len(fitted)
     assert (fitted["validation_sensitivity"] >= 0.95).all()
     assert (fitted["validation_sensitivity_low"] < fitted["validation_sensitivity"]).all()
-    assert fitted[["sensitivity_low", "ppv", "false_alarms_per_100_high"]].notna().to_numpy().all()
+    assert fitted[["sensitivity", "ppv", "false_alarms_per_100"]].notna().to_numpy().all()
     assert (rows["validated"] == (rows["validation_positives"] >= 50)).all()
 
 
