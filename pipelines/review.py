@@ -122,8 +122,8 @@ def _ask(
     from pipelines.running.run import Run
 
     archive = LabelledArchive.open(source)
-    labeler = load_labeler(archive.convention, archive.configs)
-    binary = load_convention(archive.convention, overlay=archive.configs).binary
+    convention = load_convention(archive.convention, overlay=archive.configs)
+    binary = convention.binary
     inputs = {"labels": source, "reports": archive.reports, "stage": stage, "gold": gold}
     config = {
         "convention": archive.convention,
@@ -136,9 +136,10 @@ def _ask(
     with Run("review", out, given, config) as run:
         if audit is not None:
             made = asking.audit_worksheet(
-                archive, labeler.label_names, binary, count=audit, seed=seed, quiet=quiet
+                archive, tuple(convention.labels), binary, count=audit, seed=seed, quiet=quiet
             )
         else:
+            labeler = load_labeler(archive.convention, archive.configs)
             taught = load(stage) if stage else None
             if taught:
                 taught.check(labeler, Fusion.NEURAL)

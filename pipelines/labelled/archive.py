@@ -26,18 +26,18 @@ class LabelledArchive:
     options: ReadOptions
     labelled: int
     """Number of reports."""
+    sha256: str
+    """Of the reports, when they were labelled."""
 
     @classmethod
     def open(cls, folder: Path) -> "LabelledArchive":
-        """Raise InputError for a folder of another verb, or an archive that has changed since."""
+        """Raise InputError for a folder of another verb, or one whose archive is not there."""
         finished_table(folder, "labels.parquet")
         record = read_label_record(folder)
         inputs, config = record["inputs"], record["config"]
         reports = Path(inputs["reports"]["path"])
         if not reports.exists():
             raise InputError(f"{reports}: the archive that {folder} was made from is not there")
-        if sha256_of(reports) != inputs["reports"].get("sha256"):
-            raise InputError(f"{reports}: has changed since {folder} was made; label it anew")
         names = {one.name for one in fields(ReadOptions)} & set(config)
         given: dict[str, Any] = {
             name: tuple(value) if isinstance(value := config[name], list) else value
@@ -52,10 +52,18 @@ class LabelledArchive:
             config["binary"],
             ReadOptions(**given),
             record["counts"]["labelled"],
+            inputs["reports"].get("sha256", ""),
         )
 
     def read(self) -> Iterator[Report]:
-        """The reports that were labelled, in order, read as they were then."""
+        """The reports that were labelled, in order, read as they were then.
+
+        Raises InputError where the archive has changed since.
+        """
+        if sha256_of(self.reports) != self.sha256:
+            raise InputError(
+                f"{self.reports}: has changed since {self.folder} was made; label it anew"
+            )
         rejected = read_table(self.folder / "rejected.parquet", ["id", "stage"])
         crashed = rejected.filter(pc.field("stage") == str(Stage.LABEL))
         left_out = set(crashed.column("id").to_pylist())

@@ -12,6 +12,7 @@ from configs.convention import Binary
 from pipelines.labelled.values import LabelValues, read_errata
 
 Bools = NDArray[np.bool_]
+_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,9 @@ def _unmatched(files: list[LabelValues], ids: "pd.Index[str]", labels: list[str]
         alone = len(file.frame) - len(ids)
         if alone:
             remarks.append(f"{alone:,} of {len(file.frame):,} reports in {file.source} not matched")
+        if file.unwanted:
+            shown = ", ".join(file.unwanted[:_SHOWN]) + (", ..." * (len(file.unwanted) > _SHOWN))
+            remarks.append(f"columns of {file.source} that the labels have not, left out: {shown}")
         if file.unread:
             remarks.append(f"{file.unread:,} rows of {file.source} could not be read")
     missing = [name for name in files[0].frame.columns if name not in labels]

@@ -15,18 +15,21 @@ if TYPE_CHECKING:
     from pipelines.score import Scored
 
 _MACRO, _MICRO = "macro", "micro"
+FEWEST = 10
+"""With fewer positives no interval is given: one of one would be precise to the last digit."""
 
 
 def show(scored: "Scored") -> None:
     """Print one row a label, then macro and micro."""
     table = Table(
-        title=f"{scored.as_is.reports:,} reports; in brackets 95 % bootstrap intervals",
+        title=f"{scored.as_is.reports:,} reports; in brackets 95 % bootstrap intervals, where there "
+        f"are {FEWEST} positives; n: present in gold, found: in the labels",
         title_justify="left",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
     table.add_column("label")
-    headings = ["n", "precision", "recall", "F1", "kappa"]
+    headings = ["n", "found", "precision", "recall", "F1", "kappa"]
     if scored.minus_errata is not None:
         headings.append("F1 minus errata")
     if scored.against is not None:
@@ -45,13 +48,15 @@ def _cells(scored: "Scored", name: str) -> list[str]:
     figures = _figures(scored.as_is, name)
     cells = [
         f"{figures.support:,}",
-        _with_interval(figures.precision),
-        _with_interval(figures.recall),
-        _with_interval(figures.f1),
+        f"{figures.predicted:,}",
+        _with_interval(figures.precision, figures.predicted),
+        _with_interval(figures.recall, figures.support),
+        _with_interval(figures.f1, min(figures.support, figures.predicted)),
         _point(figures.kappa),
     ]
     if scored.minus_errata is not None:
-        cells.append(_with_interval(_figures(scored.minus_errata, name).f1))
+        counted = _figures(scored.minus_errata, name)
+        cells.append(_with_interval(counted.f1, min(counted.support, counted.predicted)))
     if scored.against is not None and scored.difference is not None:
         cells.append(_point(_figures(scored.against, name).f1))
         cells.append(_gain(_difference(scored.difference, name)))
@@ -71,9 +76,12 @@ def _point(estimate: "Estimate") -> str:
     return "-" if math.isnan(estimate.value) else f"{estimate.value:.3f}"
 
 
-def _with_interval(estimate: "Estimate") -> str:
+def _with_interval(estimate: "Estimate", positives: int) -> str:
+    """A figure of so many positives; resamples of a few of them vary less than others would."""
     if math.isnan(estimate.value):
         return "-"
+    if positives < FEWEST:
+        return f"{estimate.value:.3f} (n = {positives})"
     bounds = f"({estimate.low:.2f}-{estimate.high:.2f})".replace("0.", ".")
     return f"{estimate.value:.3f} {bounds}"
 
@@ -86,7 +94,10 @@ def _gain(estimate: "Estimate") -> str:
 
 
 def as_json(scored: "Scored") -> dict[str, Any]:
-    """The whole score as plain values; an undefined figure is null."""
+    """The whole score as plain values; an undefined figure is null.
+
+    Intervals stand here for any count, beside `support` and `predicted`.
+    """
     parts = {
         "as_is": scored.as_is,
         "minus_errata": scored.minus_errata,

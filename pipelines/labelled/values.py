@@ -25,6 +25,8 @@ class LabelValues:
     frame: pd.DataFrame
     unread: int
     """Rows that could not be read, and are not in the frame."""
+    unwanted: tuple[str, ...] = ()
+    """Columns of the table that are none of the labels asked for."""
 
 
 def labels_file(path: Path) -> Path:
@@ -86,7 +88,8 @@ def read_label_values(
         {name: _values(texts[column], path, name) for name, column in names.items()}
     )
     frame.index = pd.Index(texts[id_name], name="report_id", dtype="string")
-    return LabelValues(path, _unique(frame, path), unread)
+    unwanted = tuple(name for name in texts.columns if name not in (id_name, *names.values()))
+    return LabelValues(path, _unique(frame, path), unread, unwanted)
 
 
 def _read_text(path: Path, id_column: str | None) -> tuple[pd.DataFrame, str, int]:

@@ -64,7 +64,9 @@ def read_decisions(path: Path, worksheet: str, labels: Sequence[str]) -> Decisio
         raise InputError(f"{path}: not a JSON file (line {error.lineno})") from None
     except ValidationError as error:
         place = ".".join(map(str, error.errors()[0]["loc"])) or "the file"
-        raise InputError(f"{path}: {place}: {error.errors()[0]['msg']}") from None
+        raise InputError(
+            f"{path}: {place}: {error.errors()[0]['msg']}; docs/files.md describes the file"
+        ) from None
     except label_studio.ExportError as error:
         raise InputError(f"{path}: {error}") from None
     return _checked(found, path, worksheet, frozenset(labels))

@@ -130,6 +130,22 @@ def test_gold_of_reports_points_to_sentences(labels: Path, tmp_path: Path) -> No
         review(labels, out=tmp_path / "t", gold=gold, gold_id_column="id", quiet=True)
 
 
+def test_an_audit_that_is_too_small_is_refused_before_a_report_is_read(
+    labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = labels.parent / "reports.csv"
+    whole = archive.read_text()
+    monkeypatch.setattr("labeler.load_labeler", lambda *_: pytest.fail("loads the rules"))
+    archive.write_text("report_id,report_text\nchanged,since\n")
+    try:
+        with pytest.raises(InputError, match=r"too few for this archive; give at least \d+"):
+            review(labels, out=tmp_path / "audit", audit=1, quiet=True)
+        with pytest.raises(InputError, match="has changed since"):
+            review(labels, out=tmp_path / "audit", audit=20, quiet=True)
+    finally:
+        archive.write_text(whole)
+
+
 def test_readers_see_no_label_and_no_identifier(drawn: Path) -> None:
     pages = [(drawn / f"reader-{number}.html").read_text() for number in (1, 2)]
     assert pages[0] != pages[1]

@@ -44,6 +44,28 @@ def test_what_does_not_match_is_said(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "labels not in all files, left out: B" in said
 
 
+def test_gold_s_other_columns_are_said_and_few_positives_have_no_interval(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = [str(n) for n in range(40)]
+    predicted = table(
+        tmp_path / "p.parquet", report_id=ids, A=[1] + [0] * 39, B=[1] * 20 + [0] * 20
+    )
+    gold = table(
+        tmp_path / "g.parquet",
+        report_id=ids,
+        A=[1] + [0] * 39,
+        B=[0] * 10 + [1] * 30,
+        Hernia=[0] * 40,
+    )
+    score(predicted, gold, resamples=20)
+    said = capsys.readouterr()
+    assert "that the labels have not, left out: Hernia" in " ".join(said.err.split())
+    rows = {line.split()[0]: line for line in said.out.splitlines() if line.split()}
+    assert "1.000 (n = 1)" in rows["A"]
+    assert "(." in rows["B"]
+
+
 @pytest.mark.parametrize(("convention", "value"), [("ct_rate", 1.0), ("other", 0.0)])
 def test_uncertain_counts_as_the_convention_says(
     tmp_path: Path, convention: str, value: float
@@ -120,7 +142,7 @@ def test_the_table_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     predicted = table(tmp_path / "p.parquet", report_id=["1", "2"], A=[1, 0])
     score(predicted, predicted, against=predicted, resamples=20)
     shown = capsys.readouterr().out
-    assert "1.000 (1.00-1.00)" in shown
+    assert "1.000 (n = 1)" in shown
     assert "+0.000 (+.000,+.000)" in shown
     assert "macro" in shown
 

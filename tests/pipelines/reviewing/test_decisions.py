@@ -56,6 +56,7 @@ def test_csv_is_read_also_from_a_spreadsheet(tmp_path: Path, delimiter: str) -> 
 Change = Callable[[dict[str, Any]], Any]
 WRONG: dict[str, tuple[Change, str]] = {
     "another worksheet": (lambda c: c | {"worksheet": "v"}, "another worksheet"),
+    "run.json's own object": (lambda c: c | {"worksheet": {"hash": "w"}}, "docs/files.md"),
     "another format": (lambda c: c | {"format": 2}, "format"),
     "a label unknown": (
         lambda c: c | {"decisions": [{"id": "s1", "verdict": "judged", "labels": {"Z": 1}}]},
