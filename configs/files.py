@@ -93,6 +93,12 @@ def read_batches(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
         yield from dataset.to_batches(columns=columns, batch_size=_BATCH_ROWS, batch_readahead=2)
 
 
+def column_names(path: Path) -> list[str]:
+    """The columns of a table that `read_table` reads."""
+    with _table_at(path, None) as dataset:
+        return list(dataset.schema.names)
+
+
 @contextmanager
 def _table_at(path: Path, columns: list[str] | None) -> Iterator[pads.Dataset]:
     if not path.exists():

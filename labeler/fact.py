@@ -1,7 +1,8 @@
 """What the labeler says about a report: facts, labels, flags."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 from configs.contracts import Assessability, Change, Existence, Experiencer, Temporality
 
@@ -40,6 +41,23 @@ class Fact(NamedTuple):
     severity: str | None
     count: int | None  # type: ignore[assignment]  # a table column, shadows tuple.count
     cue: str | None
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> Self:
+        """A row of `facts.parquet` as Python values; columns that a fact does not have are left.
+
+        Raises KeyError for a row that lacks one, ValueError for a value that no fact has.
+        """
+        typed = {
+            "existence": Existence(row["existence"]),
+            "temporality": Temporality(row["temporality"]),
+            "change": None if row["change"] is None else Change(row["change"]),
+            "experiencer": Experiencer(row["experiencer"]),
+            "assessability": Assessability(row["assessability"]),
+            "sizes_mm": tuple(row["sizes_mm"] or ()),
+            "other_sizes_mm": tuple(row["other_sizes_mm"] or ()),
+        }
+        return cls(**{name: row[name] for name in cls._fields} | typed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,10 @@
 """`chestct locations`: where labels lie, from the facts that `chestct label` wrote."""
 
-from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from configs.contracts import InputError
-
-if TYPE_CHECKING:
-    from labeler import Fact
 
 
 def locations(
@@ -43,6 +38,7 @@ def locations(
     from configs.finding import load_findings
     from labeler.conventions import CompiledConvention
     from labeler.locations import label_locations
+    from pipelines.labelled.facts import read_facts
     from pipelines.running.progress import results
     from pipelines.running.run import Run
 
@@ -56,8 +52,8 @@ def locations(
     with Run("locations", out, {"labels": labels}, {"convention": convention}) as run:
         rows = [
             (report_id, *place)
-            for report_id, facts in _by_report(source)
-            for place in label_locations(facts, compiled)
+            for report_id, group in groupby(read_facts(source), itemgetter(0))
+            for place in label_locations(tuple(fact for _, fact in group), compiled)
         ]
         columns = zip(*rows, strict=True) if rows else [()] * len(tables.LOCATIONS)
         arrays = [
@@ -70,28 +66,3 @@ def locations(
         run.counts["rows"] = len(rows)
     results.print(f"{out / 'locations.parquet'}: {len(rows):,} rows", markup=False)
     return len(rows)
-
-
-def _by_report(path: Path) -> "Iterator[tuple[str, tuple[Fact, ...]]]":
-    """Each report with its facts; a report's facts stand together in the table."""
-    from configs import files, tables
-    from labeler import Fact
-
-    def rows() -> Iterator[dict[str, Any]]:
-        for batch in files.read_batches(path, tables.FACTS.names):
-            yield from batch.to_pylist()
-
-    for report_id, group in groupby(rows(), itemgetter("report_id")):
-        yield report_id, tuple(Fact(**_without_id(row)) for row in group)
-
-
-def _without_id(row: dict[str, Any]) -> dict[str, Any]:
-    from configs.contracts import Assessability, Existence, Experiencer, Temporality
-
-    del row["report_id"]
-    row["existence"] = Existence(row["existence"])
-    row["temporality"] = Temporality(row["temporality"])
-    row["experiencer"] = Experiencer(row["experiencer"])
-    row["assessability"] = Assessability(row["assessability"])
-    row["sizes_mm"] = tuple(row["sizes_mm"])
-    return row

@@ -1,20 +1,18 @@
 """What an examination could not show: blank in a label table, and told apart by its facts."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow.compute as pc
 
-from configs import files, tables
+from configs import files
 from configs.anatomy import load_anatomy
-from configs.contracts import Assessability, Existence, Experiencer, InputError, Temporality
+from configs.contracts import Assessability, InputError
 from configs.convention import load_convention
 from configs.finding import load_findings
-from labeler import Fact
 from labeler.conventions import CompiledConvention
 from model.losses import BLANK, NOT_ASSESSABLE
+from pipelines.labelled.facts import read_facts
 
 
 def mark_unassessed(frame: pd.DataFrame, path: Path, convention: str) -> pd.DataFrame:
@@ -27,7 +25,9 @@ def mark_unassessed(frame: pd.DataFrame, path: Path, convention: str) -> pd.Data
     folder = path if path.is_dir() and path.name != "labels.parquet" else path.parent
     if not (folder / "labels.parquet").exists() or not (folder / "facts.parquet").exists():
         return frame
-    unjudged = list(_unjudged_facts(folder / "facts.parquet"))
+    # Few among many: picked before they become facts.
+    missed = pc.field("assessability") == Assessability.NONE
+    unjudged = list(read_facts(folder / "facts.parquet", missed))
     if not unjudged:
         return frame
     compiled = _compiled(folder, convention)
@@ -41,24 +41,6 @@ def mark_unassessed(frame: pd.DataFrame, path: Path, convention: str) -> pd.Data
             if column is not None and values[row, column] == BLANK:
                 values[row, column] = NOT_ASSESSABLE
     return pd.DataFrame(values, frame.index, frame.columns)
-
-
-def _unjudged_facts(path: Path) -> Iterator[tuple[str, Fact]]:
-    """The facts, few among many, of which the report says that they could not be judged."""
-    for batch in files.read_batches(path, tables.FACTS.names):
-        for row in batch.filter(pc.field("assessability") == Assessability.NONE).to_pylist():
-            yield row.pop("report_id"), _fact(row)
-
-
-def _fact(row: dict[str, Any]) -> Fact:
-    typed = {
-        "existence": Existence(row["existence"]),
-        "temporality": Temporality(row["temporality"]),
-        "experiencer": Experiencer(row["experiencer"]),
-        "assessability": Assessability(row["assessability"]),
-        "sizes_mm": tuple(row["sizes_mm"] or ()),
-    }
-    return Fact(**row | typed)
 
 
 def _compiled(folder: Path, convention: str) -> CompiledConvention:

@@ -1,11 +1,12 @@
 """The label x location table from facts alone agrees with the labeler's own."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from configs.contracts import InputError
-from configs.files import read_table
+from configs.files import read_table, write_table
 from labeler import load_labeler
 from pipelines.label import label
 from pipelines.locations import locations
@@ -42,6 +43,23 @@ def test_table_is_the_labelers(labelled: Path, tmp_path: Path) -> None:
 def test_convention_without_locations_is_refused(labelled: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no locations"):
         locations(labelled, out=tmp_path / "places", convention="clinical")
+
+
+def test_facts_of_another_version_are_told(labelled: Path, tmp_path: Path) -> None:
+    facts = read_table(labelled / "facts.parquet")
+    shutil.rmtree(labelled / "facts.parquet")
+    write_table(labelled / "facts.parquet", facts.drop_columns(["other_sizes_mm"]))
+    with pytest.raises(InputError, match=r"no column 'other_sizes_mm'.*label again"):
+        locations(labelled, out=tmp_path / "places")
+    odd = facts.set_column(
+        facts.schema.get_field_index("existence"), "existence", [["perhaps"] * len(facts)]
+    )
+    write_table(labelled / "facts.parquet", odd)
+    with pytest.raises(InputError, match="does not know; label again"):
+        locations(labelled, out=tmp_path / "places")
+    (labelled / "facts.parquet").write_text("not a table")
+    with pytest.raises(InputError, match="not a Parquet table"):
+        locations(labelled, out=tmp_path / "places")
 
 
 def test_no_facts_are_told(tmp_path: Path) -> None:
