@@ -30,6 +30,7 @@ def explain(
     report_id: str | None = None,
     convention: str = "ct_rate",
     configs: Path | None = None,
+    encoding: str | None = None,
     html: Path | None = None,
 ) -> "Explanation":
     """Show a report with every fact marked, the cue that decided it, and the labels.
@@ -44,6 +45,8 @@ def explain(
         How facts become labels: `ct_rate` or another name, or a .yaml file.
     configs
         A folder of your own findings, cues and conventions, as in `chestct label`.
+    encoding
+        The file's encoding, as in `chestct label`.
     html
         Write one self-contained page here instead of printing; the pointer over a mark shows the
         fact behind it.
@@ -51,9 +54,12 @@ def explain(
     from labeler import load_labeler
     from pipelines.reports_in.options import ReadOptions
     from pipelines.reports_in.single import read_one
+    from pipelines.reports_in.text_file import known_encoding
     from pipelines.running.progress import results
 
-    text = read_one(report, report_id, ReadOptions(any_language=True))
+    text = read_one(
+        report, report_id, ReadOptions(any_language=True, encoding=known_encoding(encoding))
+    )
     labeler = load_labeler(convention, configs)
     labelled = labeler.label(text)
     counted = frozenset(fact for fact in labelled.facts if _is_counted(fact, labeler.convention))

@@ -133,6 +133,7 @@ def _write(
     config: Mapping[str, object],
 ) -> None:
     from configs.files import write_json
+    from pipelines.labelled.archive import options_of
     from pipelines.labelled.disagreements import Sources, write_disagreements
     from pipelines.labelled.score_table import as_json
     from pipelines.running.run import Run
@@ -148,6 +149,7 @@ def _write(
                 facts if facts.exists() else None,
                 str(convention) if convention else None,
                 inputs.get("reports"),
+                options_of(inputs["labels"]),
             ),
         )
         write_json(out / "score.json", as_json(done))

@@ -1,6 +1,6 @@
 """A labelled archive: the output folder of `chestct label`, and the reports it was made from."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow.compute as pc
 
 from configs.contracts import InputError, Stage
-from configs.files import finished_table, read_label_record, read_table, sha256_of
+from configs.files import finished_table, read_json, read_label_record, read_table, sha256_of
 from pipelines.reports_in.archive import read_reports
-from pipelines.reports_in.options import ReadOptions
+from pipelines.reports_in.options import PLAIN, ReadOptions
 from pipelines.reports_in.rows import Report
 
 
@@ -38,11 +38,6 @@ class LabelledArchive:
         reports = Path(inputs["reports"]["path"])
         if not reports.exists():
             raise InputError(f"{reports}: the archive that {folder} was made from is not there")
-        names = {one.name for one in fields(ReadOptions)} & set(config)
-        given: dict[str, Any] = {
-            name: tuple(value) if isinstance(value := config[name], list) else value
-            for name in names
-        }
         overlay = inputs.get("configs")
         return cls(
             folder,
@@ -50,7 +45,7 @@ class LabelledArchive:
             config["convention"],
             Path(overlay["path"]) if overlay else None,
             config["binary"],
-            ReadOptions(**given),
+            _options(config),
             record["counts"]["labelled"],
             inputs["reports"].get("sha256", ""),
         )
@@ -70,3 +65,20 @@ class LabelledArchive:
         for record in read_reports(self.reports, self.options):
             if isinstance(record, Report) and record.id not in left_out:
                 yield record
+
+
+def options_of(labels: Path) -> ReadOptions:
+    """How the archive of a label table or folder was read; as most are where no record says it."""
+    folder = labels if (labels / "run.json").exists() else labels.parent
+    record = read_json(folder / "run.json") if (folder / "run.json").exists() else None
+    if not isinstance(record, dict) or record.get("verb") != "label":
+        return PLAIN
+    return _options(record["config"])
+
+
+def _options(config: Mapping[str, Any]) -> ReadOptions:
+    names = {one.name for one in fields(ReadOptions)} & set(config)
+    given: dict[str, Any] = {
+        name: tuple(value) if isinstance(value := config[name], list) else value for name in names
+    }
+    return ReadOptions(**given)

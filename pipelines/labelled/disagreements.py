@@ -3,7 +3,7 @@
 import csv
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from labeler.segment import Segmenter
 from pipelines.labelled.matched import Matched
 from pipelines.labelled.tables import spreadsheet_cell
 from pipelines.reports_in.archive import read_reports
-from pipelines.reports_in.options import ReadOptions
+from pipelines.reports_in.options import PLAIN, ReadOptions
 from pipelines.reports_in.rows import Report
 
 COLUMNS = ("report_id", "label", "gold", "predicted", "in_errata", "facts", "sentences")
@@ -38,6 +38,8 @@ class Sources:
     convention: str | None
     reports: Path | None
     """The archive that was labelled: for the sentences behind the facts."""
+    options: ReadOptions = PLAIN
+    """How it was read."""
 
 
 def write_disagreements(path: Path, matched: Matched, sources: Sources) -> int:
@@ -58,7 +60,7 @@ def write_disagreements(path: Path, matched: Matched, sources: Sources) -> int:
         ids = {cell[0] for cell in cells}
         evidence = _evidence(sources.facts, sources.convention, matched.labels, ids)
         if sources.reports is not None:
-            sentences = _sentences(sources.reports, ids)
+            sentences = _sentences(sources.reports, sources.options, ids)
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
@@ -93,14 +95,16 @@ def _evidence(
     return evidence
 
 
-def _sentences(reports: Path, ids: set[str]) -> dict[str, list[tuple[int, str]]]:
+def _sentences(
+    reports: Path, options: ReadOptions, ids: set[str]
+) -> dict[str, list[tuple[int, str]]]:
     """By report, its sentences with the offsets at which they begin."""
     segmenter = Segmenter(load_cues(PACKS))
     return {
         record.id: [
             (s.start, record.text[s.start : s.end]) for s in segmenter.sentences(record.text)
         ]
-        for record in read_reports(reports, ReadOptions(any_language=True))
+        for record in read_reports(reports, replace(options, any_language=True))
         if isinstance(record, Report) and record.id in ids
     }
 

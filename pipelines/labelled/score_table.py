@@ -22,8 +22,8 @@ FEWEST = 10
 def show(scored: "Scored") -> None:
     """Print one row a label, then macro and micro."""
     table = Table(
-        title=f"{scored.as_is.reports:,} reports; in brackets 95 % bootstrap intervals, where there "
-        f"are {FEWEST} positives; n: present in gold, found: in the labels",
+        title=f"{scored.as_is.reports:,} reports; in brackets 95 % bootstrap intervals, where "
+        f"there are {FEWEST} positives; n: present in gold, found: in the labels",
         title_justify="left",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),

@@ -51,8 +51,8 @@ class DelimitedFile:
         self.columns = tuple(name.strip() for name in header)
         if any(map(undecoded, self.columns)) or not any(self.columns):
             raise InputError(
-                f"{path}: not a table of text; expected a header line, in UTF-8 or the encoding "
-                "that --encoding names"
+                f"{path}: not a table of text; expected a header line in UTF-8 (`chestct label` "
+                "reads other encodings that --encoding names)"
             )
 
     def rows(self, wanted: Sequence[str]) -> Iterator[Row | Rejected]:

@@ -188,13 +188,11 @@ def test_the_real_reports_score_well(tmp_path: Path) -> None:
 
 
 def test_sentences_stand_behind_each_disagreement(tmp_path: Path) -> None:
-    reports = lines(
-        tmp_path / "reports.csv",
-        "report_id,report_text",
-        'a,"Heart size is normal. No emphysema\nis seen in either lung."',
-        "b,Emphysema.",
-    )
-    label(reports, out=tmp_path / "labelled", workers=1, quiet=True)
+    reports = tmp_path / "reports.csv"
+    rows = 'no,said\na,"Heart size is normal ± 5°. No emphysema\nis seen in either lung."\n'
+    reports.write_bytes(f"{rows}b,Emphysema.\n".encode("cp1252"))
+    columns = {"id_column": "no", "text_column": ["said"], "encoding": "cp1252"}
+    label(reports, out=tmp_path / "labelled", workers=1, quiet=True, **columns)
     gold = lines(tmp_path / "gold.csv", "report_id,Emphysema", "a,1", "b,1")
     score(
         tmp_path / "labelled", gold, reports=reports, out=tmp_path / "out", resamples=20, quiet=True
