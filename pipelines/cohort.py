@@ -25,6 +25,7 @@ from pipelines.running.run import Rejected, Run
 
 _TEST_SHARE = 0.2
 _SHOWN_SITES = 8
+_DATES = ("first date", "last date")
 
 
 def cohort(
@@ -234,11 +235,12 @@ def _show(run: Run, joined: pd.DataFrame) -> None:
             "same; each counts once (run.json, same_patients)"
         )
     table = Table("split", box=None)
-    for heading in ("patients", "scans", "volumes", "first date", "last date"):
+    dated = joined["date"].notna().any()  # volume files have none
+    for heading in ("patients", "scans", "volumes", *(_DATES if dated else ())):
         table.add_column(heading, justify="right")
     for split in Split:
         part = joined[joined["split"] == split]
         ends = [part["date"].min(), part["date"].max()] if part["date"].notna().any() else ["", ""]
         numbers = (part["patient_id"].nunique(), part["scan_id"].nunique(), len(part))
-        table.add_row(split.value, *(f"{number:,}" for number in numbers), *ends)
+        table.add_row(split.value, *(f"{number:,}" for number in numbers), *(ends if dated else ()))
     results.print(table)

@@ -235,6 +235,15 @@ def test_a_bad_mapping_is_refused(store: Path, tmp_path: Path, content: str, mes
     assert not (tmp_path / "cohort").exists()
 
 
+def test_a_mapping_of_another_encoding_is_refused_with_its_line(
+    store: Path, tmp_path: Path
+) -> None:
+    labels = write_labels(tmp_path / "labels", "A1")
+    (tmp_path / "map.csv").write_bytes("report_id,site\nA1,Köln\n".encode("latin-1"))
+    with pytest.raises(InputError, match="line 2: not UTF-8"):
+        cohort(labels, store, out=tmp_path / "cohort", map_file=tmp_path / "map.csv")
+
+
 def refuse(store: Path, **scans: str) -> None:
     """Note scans, by accession number, that `prepare` refused for a reason."""
     key = key_of(store)
@@ -282,6 +291,15 @@ def test_a_split_that_is_empty_or_small_is_warned_of(
     cohort(labels, store, out=out, split_by="date", validation=0.01, test=0, quiet=True)
     (warning,) = files.read_json(out / "run.json")["warnings"]
     assert "validation has no patients" in warning
+
+
+@pytest.mark.parametrize("date", ["20240301", ""])
+def test_dates_are_shown_where_there_are_some(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], date: str
+) -> None:
+    labels, store = dated(tmp_path, [date] * 10)
+    cohort(labels, store, out=tmp_path / "cohort")
+    assert ("first date" in capsys.readouterr().out) == bool(date)
 
 
 def test_what_is_no_store_is_told_before_its_key_is_missed(tmp_path: Path) -> None:
