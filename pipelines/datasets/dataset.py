@@ -7,7 +7,7 @@ from typing import Protocol
 
 from configs.contracts import InputError
 from model.volumes import Volume
-from pipelines.reports_in.tables import open_table
+from pipelines.reports_in.tables import decoded_rows, open_table
 from pipelines.running.run import Rejected
 
 Record = dict[str, str]
@@ -75,7 +75,7 @@ def read_records(path: Path, needed: Sequence[str], wanted: Sequence[str] = ()) 
     if missing:
         raise InputError(f"{path}: no column {missing[0]!r}; is it the published file?")
     names = [*needed, *(name for name in wanted if name in table.columns)]
-    for row in table.rows(names):
+    for row in decoded_rows(table, names):
         if isinstance(row, Rejected):
             raise InputError(f"{path}: {row.detail}; fetch the file again")
         yield {name: value or "" for name, value in zip(names, row.values, strict=True)}

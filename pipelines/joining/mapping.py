@@ -6,7 +6,7 @@ from pathlib import Path
 from configs.contracts import InputError
 from pipelines.joining.known_scans import KnownScans
 from pipelines.reports_in.rows import Row
-from pipelines.reports_in.tables import open_table
+from pipelines.reports_in.tables import decoded_rows, open_table
 
 _COLUMNS = ("report_id", "scan", "site")
 
@@ -34,7 +34,7 @@ def read_mapping(path: Path, known: KnownScans) -> Mapping:
             f"{path}: needs the column report_id, and scan (accession number or study UID) or site"
         )
     mapping = Mapping()
-    for row in table.rows(columns):
+    for row in decoded_rows(table, columns):
         if not isinstance(row, Row):
             raise InputError(f"{path}: {row.detail}; mend this row")
         cells = {name: value or "" for name, value in zip(columns, row.values, strict=True)}

@@ -11,7 +11,7 @@ from configs.contracts import InputError, LabelValue
 from configs.convention import Binary, load_convention
 from pipelines.reports_in.columns import choose_id
 from pipelines.reports_in.rows import Row
-from pipelines.reports_in.tables import open_table
+from pipelines.reports_in.tables import decoded_rows, open_table
 
 _VALUES = {float(value): int(value) for value in LabelValue}
 _BLANKS = ("", "nan", "na", "none", "null")
@@ -75,33 +75,38 @@ def read_label_values(
         table = files.read_table(path).to_pandas(types_mapper=pd.ArrowDtype)
         id_name = choose_id(list(table.columns), str(path), id_column)
         unread = 0
-        texts = table.astype("string")
+        texts, columns = table.astype("string"), list(table.columns)
     else:
-        texts, id_name, unread = _read_text(path, id_column)
-    names = _found(texts.columns, id_name, wanted)
+        texts, columns, id_name, unread = _read_text(path, id_column, wanted)
+    names = _found(columns, id_name, wanted)
     if not names:
         raise InputError(
             f"{path}: none of the labels has a column here; its columns are "
-            f"{', '.join(map(str, texts.columns[:20]))}"
+            f"{', '.join(map(str, columns[:20]))}"
         )
     frame = pd.DataFrame(
         {name: _values(texts[column], path, name) for name, column in names.items()}
     )
     frame.index = pd.Index(texts[id_name], name="report_id", dtype="string")
-    unwanted = tuple(name for name in texts.columns if name not in (id_name, *names.values()))
+    unwanted = tuple(name for name in columns if name not in (id_name, *names.values()))
     return LabelValues(path, _unique(frame, path), unread, unwanted)
 
 
-def _read_text(path: Path, id_column: str | None) -> tuple[pd.DataFrame, str, int]:
+def _read_text(
+    path: Path, id_column: str | None, wanted: Sequence[str] | None
+) -> tuple[pd.DataFrame, list[str], str, int]:
+    """The wanted columns, all columns' names, the identifier's, and the rows not read."""
     table = open_table(path)
     id_name = choose_id(table.columns, table.name, id_column)
+    needed = (id_name, *_found(table.columns, id_name, wanted).values())
     rows, unread = [], 0
-    for row in table.rows(table.columns):
+    for row in decoded_rows(table, needed):
         if isinstance(row, Row):
             rows.append(row.values)
         else:
             unread += 1
-    return pd.DataFrame(rows, columns=list(table.columns), dtype="string"), id_name, unread
+    texts = pd.DataFrame(rows, columns=list(needed), dtype="string")
+    return texts, list(table.columns), id_name, unread
 
 
 def _found(columns: Iterable[str], id_name: str, wanted: Sequence[str] | None) -> dict[str, str]:
@@ -146,6 +151,6 @@ def read_errata(path: Path) -> list[tuple[str, str]]:
     id_name = choose_id(table.columns, table.name, None)
     if "label" not in table.columns:
         raise InputError(f"{path}: an errata file needs a column 'label' beside {id_name!r}")
-    records = table.rows((id_name, "label"))
+    records = decoded_rows(table, (id_name, "label"))
     cells = (record.values for record in records if isinstance(record, Row))  # noqa: PD011 - no frame
     return [(report_id or "", label or "") for report_id, label in cells]

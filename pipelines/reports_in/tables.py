@@ -12,6 +12,7 @@ from pipelines.reports_in.options import ReadOptions
 from pipelines.reports_in.parquet import ParquetTable
 from pipelines.reports_in.rows import Report, Row, Table, unreadable
 from pipelines.reports_in.status import Status, seconds_of, status_of
+from pipelines.reports_in.text_file import undecoded
 from pipelines.running.run import Rejected
 
 JSON = (".jsonl", ".ndjson")
@@ -37,6 +38,15 @@ def open_table(path: Path, encoding: str | None = None) -> Table:
     if suffix_of(path) in (*JSON, ".json"):
         return JsonLinesFile(path, encoding)
     return DelimitedFile(path, encoding)
+
+
+def decoded_rows(table: Table, wanted: Sequence[str]) -> Iterator[Row | Rejected]:
+    """The rows of a table; one that has a wanted value in another encoding comes as a reject."""
+    for row in table.rows(wanted):
+        if isinstance(row, Row) and any(undecoded(value or "") for value in row.values):
+            yield unreadable(row.place, RecordReason.ENCODING, "not UTF-8; save the file as UTF-8")
+        else:
+            yield row
 
 
 class Tables:

@@ -66,6 +66,17 @@ def test_gold_s_other_columns_are_said_and_few_positives_have_no_interval(
     assert "(." in rows["B"]
 
 
+def test_gold_s_notes_may_be_in_another_encoding_and_its_identifiers_may_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    predicted = table(tmp_path / "p.parquet", report_id=["1", "2"], A=[1, 0])
+    gold = tmp_path / "g.csv"
+    gold.write_bytes("report_id,A,note\n1,1,Müller\n2,0,±\nä3,0,\n".encode("latin-1"))
+    done = score(predicted, gold, resamples=20, quiet=True)
+    assert done.as_is.reports == 2
+    assert "1 rows of" in " ".join(capsys.readouterr().err.split())
+
+
 @pytest.mark.parametrize(("convention", "value"), [("ct_rate", 1.0), ("other", 0.0)])
 def test_uncertain_counts_as_the_convention_says(
     tmp_path: Path, convention: str, value: float
