@@ -10,8 +10,7 @@ from labeler.lexicon import Hits
 
 _RELATIVE_VERB = 16  # characters from "which" to its verb: "which has also been seen"
 _NOTHING, _RELATIVE = Meaning.NOTHING, Meaning.RELATIVE
-_RESOLVED = Meaning.RESOLVED
-_DENIALS = frozenset({Meaning.ABSENT, _RESOLVED})
+_ABSENT, _RESOLVED = Meaning.ABSENT, Meaning.RESOLVED
 _PRESENT, _VALUE = Meaning.PRESENT, Scope.VALUE
 _ADJECTIVES = frozenset({Meaning.SEVERITY, Meaning.STABLE, Meaning.NEW})
 _CHANGES = frozenset(
@@ -44,17 +43,15 @@ def clause_starts(text: str, cues: list[FoundCue], borders: Sequence[int], hits:
         if cue.scope is _VALUE and means not in _CHANGES:
             starts.append(end)
             verb_end, opened = None, end
+        if means is _RESOLVED or (cue.opens and means is _ABSENT):
+            denials.append(end)
         if cue.opens:
             takes_place = means is _PRESENT
-            if means in _DENIALS:
-                denials.append(end)
             if start > opened and (spoken or not takes_place):
                 comma = text.rfind(",", said_to, start) if takes_place else -1
                 opened = comma + 1 if comma >= 0 else start
                 starts.append(opened)
             verb_end, spoken = None, True
-        elif means is _RESOLVED:
-            denials.append(end)  # "has resolved with mild scarring"
         if cue.predicate and not 0 <= start - relative_end < _RELATIVE_VERB:
             if verb_end is not None:
                 border = _border(text, verb_end, start)
@@ -65,7 +62,7 @@ def clause_starts(text: str, cues: list[FoundCue], borders: Sequence[int], hits:
         said_to = end
     starts.sort()
     if denials and _joins(text, denials[0]):
-        starts = sorted(starts + _beside_lists(text, starts, denials, _qualified(cues, hits)))
+        starts = sorted(starts + _beside_lists(text, starts, denials, _qualified(cues, hits), hits))
     return starts
 
 
@@ -85,30 +82,35 @@ def _qualified(cues: list[FoundCue], hits: Hits) -> set[int]:
 
 
 def _beside_lists(
-    text: str, starts: list[int], denials: list[int], qualified: Container[int]
+    text: str, starts: list[int], denials: list[int], qualified: Container[int], hits: Hits
 ) -> list[int]:
     """Where words stand beside a denied list, not in it: "no effusion, mild atelectasis".
 
-    They have a degree, side or size of their own. A list's items are joined at the end ("no
-    effusion, mild or severe").
+    They have a degree, side or size of their own, or follow a finding and "with". A list's items
+    are joined at the end ("no effusion, mild or severe").
     """
+    named = {hit.end for hit in hits.findings}
     beside = []
     for denial in denials:
         following = bisect_right(starts, denial)
         high = starts[following] if following < len(starts) else len(text)
-        at = _beside(text, denial, high, qualified)
+        at = _beside(text, denial, high, qualified, named)
         if at is not None:
             beside.append(at)
     return beside
 
 
-def _beside(text: str, low: int, high: int, qualified: Container[int]) -> int | None:
+def _beside(
+    text: str, low: int, high: int, qualified: Container[int], named: Container[int]
+) -> int | None:
     while join := _joins(text, low, high):
         low = join.end()
         article = _article(text, low + 1)
         at = article.end() if article else low + 1
-        is_qualified = at in qualified or text[at : at + 1].isdigit()
-        if is_qualified and not _goes_on(text, at, high):
+        is_beside = at in qualified or text[at : at + 1].isdigit()
+        if join[0] != ",":
+            is_beside = is_beside or join.start() in named
+        if is_beside and not _goes_on(text, at, high):
             return low
     return None
 

@@ -199,13 +199,29 @@ class Context:
         return self.text.rfind(",", 0, found.start) + 1, comma if comma >= 0 else _FAR
 
     def _answered(self, found: FoundCue) -> _Reach:
-        """The reach of a value: all of a list before its colon, else what was mentioned last."""
+        """The reach of a value: the bare items of a list before its colon, else the last mention.
+
+        "Effusion, pneumothorax: none" denies both, "mild emphysema, pneumothorax: none" one.
+        """
         start = found.start
-        low = self._clauses[self.clause(start)]
-        if not is_of_list(self.text, start):
-            last = max(mention.start for mention in self._mentions if mention.start < start)
-            low = max(low, self.text.rfind(",", low, last) + 1)
+        first = self._clauses[self.clause(start)]
+        last = max(mention.start for mention in self._mentions if mention.start < start)
+        low = max(first, self.text.rfind(",", first, last) + 1)
+        if is_of_list(self.text, start):
+            while low > first and self._is_bare(before := self._item(first, low - 1), low - 1):
+                low = before
         return low, start, low, found.end, found
+
+    def _item(self, first: int, end: int) -> int:
+        """Where the item of a list begins that ends at a comma."""
+        return max(first, self.text.rfind(",", first, end) + 1)
+
+    def _is_bare(self, start: int, end: int) -> bool:
+        """Whether nothing but a mention stands there."""
+        words = self.text[start:end]
+        begins = start + len(words) - len(words.lstrip())
+        ends = start + len(words.rstrip())
+        return any((one.start, one.end) == (begins, ends) for one in self._mentions)
 
     def _either(self, found: FoundCue) -> tuple[Direction, int]:
         """Where a cue of either direction looks, and from where on.

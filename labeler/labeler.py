@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from configs.anatomy import load_anatomy
@@ -17,7 +18,7 @@ from labeler.locations import LabelLocation, label_locations
 from labeler.segment import ADDENDUM, EVIDENCE_SECTIONS, Segmenter
 from labeler.sentence import SentenceFacts, SentenceReader
 
-_CACHED_SENTENCES = 50_000
+_CACHED_SENTENCES = 24_000
 _CACHED_REPORTS = 2_000  # archives hold a report once per reconstruction
 _Key = tuple[str, str, str, str | None]
 _Place = tuple[str, str, str | None]
@@ -175,8 +176,9 @@ class Labeler:
             return known
         read = self._reader.read(sentence, section, topic, place)
         known = _Read(read, self._convention)
-        if len(self._cache) >= _CACHED_SENTENCES:
-            self._cache.clear()
+        if len(self._cache) >= _CACHED_SENTENCES:  # what is said often soon comes back
+            for oldest in [*islice(self._cache, _CACHED_SENTENCES // 4)]:
+                del self._cache[oldest]
         self._cache[(sentence, section, topic, inherited if read.open else None)] = known
         return known
 

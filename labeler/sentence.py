@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from configs.anatomy import Anatomy
 from configs.cue import CuePack, Meaning
-from configs.finding import Finding, Kind, ancestors
+from configs.finding import Finding, Kind, PlaceRule, ancestors
 from labeler.attributes import NO_ATTRIBUTES, AttributeReader, fact_of
 from labeler.context import LIMITS, Context
 from labeler.cues import is_verdict
@@ -51,7 +51,8 @@ class SentenceReader:
     def read(self, text: str, section: str, topic: str, inherited: str | None) -> SentenceFacts:
         """The facts of one sentence; `inherited` is the place that the text last spoke of.
 
-        A sentence under a header that only names a place is read as if it began with the header.
+        A sentence that names neither place nor finding is read as if it began with the header that
+        it stands under, where that only names a place: "HEART: Rhythm is regular. Enlarged."
         """
         lowered = lower(text)
         if not topic:
@@ -59,19 +60,24 @@ class SentenceReader:
         header = self._lexicon.hits(lower(topic))
         places = self._places.named(header.places)
         colon = _colon(lowered, topic)
-        has_header = colon >= 0
-        if has_header:
+        if colon >= 0:
             lowered = lowered.replace(":", "/", 1)
         if not places:
             return self._read(text, lowered, section, inherited, colon)
         shift = 0
-        if not (has_header or header.findings or header.cues):
+        if not (colon >= 0 or header.findings or header.cues or self._names_its_own(lowered)):
             shift = len(topic) + 2
             text, lowered = f"{topic}/ {text}", f"{lower(topic)}/ {lowered}"
         read = self._read(text, lowered, section, places[0].item, colon)
         facts = tuple(_moved(fact, shift) for fact in read.facts if fact.end > shift)
         return read._replace(
             facts=facts if shift else read.facts, place=read.place or places[0].item
+        )
+
+    def _names_its_own(self, lowered: str) -> bool:
+        hits = self._lexicon.hits(lowered)
+        return bool(hits.places or hits.lobes) or any(
+            self._findings[hit.item].place is not PlaceRule.REQUIRED for hit in hits.findings
         )
 
     def _read(
