@@ -7,6 +7,7 @@ from enum import StrEnum
 import numpy as np
 
 from model.volumes.anatomy import Anatomy, Mask, find_anatomy
+from model.volumes.blank import corner_padding
 from model.volumes.upright import Upright, extent, judge
 from model.volumes.volume import PADDING_HU, HuArray, Volume, spacing_of
 
@@ -29,6 +30,7 @@ class AssessReason(StrEnum):
     ON_ITS_SIDE = "ON_ITS_SIDE"
     # Notes on quality: the volume stays in scope.
     MIRRORED = "MIRRORED"
+    UNUSUAL_PROPORTIONS = "UNUSUAL_PROPORTIONS"
     APEX_CUT = "APEX_CUT"
     BASE_CUT = "BASE_CUT"
     SIDES_CUT = "SIDES_CUT"
@@ -41,6 +43,7 @@ class AssessReason(StrEnum):
 NOTES = frozenset(
     {
         AssessReason.MIRRORED,
+        AssessReason.UNUSUAL_PROPORTIONS,
         AssessReason.APEX_CUT,
         AssessReason.BASE_CUT,
         AssessReason.SIDES_CUT,
@@ -64,7 +67,9 @@ _MIN_LUNG_SHARE = 0.03
 _MIN_LUNG_ML = 100.0
 _MIN_LUNG_HEIGHT_MM = 120.0
 _CUT_SHARE = 0.10
-_LUNG_HEIGHT_TO_BODY_WIDTH = (0.25, 1.3)  # measured: 0.7 to 1.0
+_USUAL_HEIGHT_TO_WIDTH = (0.4, 1.4)  # of the lungs, of the trunk
+_POSSIBLE_HEIGHT_TO_WIDTH = (0.2, 1.8)
+_TRUNK_DEPTH = 0.4  # of the deepest column: arms at the side are no trunk
 _MAX_LUNG_WIDTH_MM = 450.0
 _UPSIDE_DOWN = -0.25
 _BACK_TO_FRONT = -0.2
@@ -93,6 +98,7 @@ _BEHIND = {
     AssessReason.BACK_TO_FRONT: ("spine_behind",),
     AssessReason.ON_ITS_SIDE: ("side_by_side", "cut_at_ends"),
     AssessReason.MIRRORED: ("heart_left",),
+    AssessReason.UNUSUAL_PROPORTIONS: ("lung_height_mm", "body_width_mm"),
     AssessReason.APEX_CUT: ("lung_at_top",),
     AssessReason.BASE_CUT: ("lung_at_bottom",),
     AssessReason.SIDES_CUT: ("body_at_sides",),
@@ -178,6 +184,8 @@ def _reasons(
 
 def _one_value_share(thin: HuArray) -> float:
     """How much of a volume the commonest HU above air fills: tissue spreads over a hundred."""
+    if (padding := corner_padding(thin)) is not None:
+        thin = thin[:, ~padding]
     solid = thin[thin > _AIR_HU[1]]
     return (
         float(np.bincount(solid.astype(np.int32) - int(solid.min())).max()) / thin.size
@@ -246,8 +254,7 @@ def _coverage_reasons(
     sides = float((chest[:, :, 0] | chest[:, :, -1]).any(axis=1).mean())
     measured |= {"lung_height_mm": height, "lung_at_top": top, "lung_at_bottom": bottom}
     measured["body_at_sides"] = sides
-    if _is_misshapen(anatomy, chest, measured):
-        yield AssessReason.PROPORTIONS
+    yield from _shape_reasons(anatomy, chest, measured)
     if height < _MIN_LUNG_HEIGHT_MM and max(top, bottom) > _CUT_SHARE:
         yield AssessReason.TOO_LITTLE_CHEST
     if top > _CUT_SHARE:
@@ -258,24 +265,29 @@ def _coverage_reasons(
         yield AssessReason.SIDES_CUT
 
 
-def _is_misshapen(anatomy: Anatomy, chest: Mask, measured: dict[str, float]) -> bool:
+def _shape_reasons(
+    anatomy: Anatomy, chest: Mask, measured: dict[str, float]
+) -> Iterator[AssessReason]:
     """Whether lungs are far too flat, tall or wide: a wrong step, or pixels of a wrong size.
 
-    Height is told against the body's width, for a single lung may be left.
+    Height is told against the trunk's width, for a single lung may be left.
     """
-    first, last = extent(chest, 2)
+    first, last = extent(chest, 2, _TRUNK_DEPTH)
     left, right = extent(anatomy.lungs_zyx, 2)
     column_mm = spacing_of(anatomy.affine_lps)[2]
     measured["body_width_mm"] = (last - first + 1) * column_mm
     measured["lung_width_mm"] = (right - left + 1) * column_mm
-    flattest, tallest = _LUNG_HEIGHT_TO_BODY_WIDTH
     ratio = measured["lung_height_mm"] / measured["body_width_mm"]
     whole = max(measured["lung_at_top"], measured["lung_at_bottom"]) <= _CUT_SHARE
-    return (
-        (whole and ratio < flattest)
-        or (measured["body_at_sides"] <= _SIDES_CUT_SHARE and ratio > tallest)
-        or measured["lung_width_mm"] > _MAX_LUNG_WIDTH_MM
-    )
+    uncut = measured["body_at_sides"] <= _SIDES_CUT_SHARE
+
+    def beyond(limits: tuple[float, float]) -> bool:
+        return (whole and ratio < limits[0]) or (uncut and ratio > limits[1])
+
+    if beyond(_POSSIBLE_HEIGHT_TO_WIDTH) or measured["lung_width_mm"] > _MAX_LUNG_WIDTH_MM:
+        yield AssessReason.PROPORTIONS
+    elif beyond(_USUAL_HEIGHT_TO_WIDTH):
+        yield AssessReason.UNUSUAL_PROPORTIONS
 
 
 def _posture_reasons(upright: Upright, measured: dict[str, float]) -> Iterator[AssessReason]:

@@ -1,4 +1,4 @@
-"""What is not all there: no HU at all, rows that a broken-off copy left blank, repeated images."""
+"""What is not all there: no HU at all, blank rows or corners, repeated images."""
 
 from itertools import pairwise
 
@@ -12,6 +12,9 @@ _TISSUE_HU = -500
 _MIN_TISSUE_SHARE = 0.05
 _MIN_VALUES = 16
 _MAX_BEYOND_SHARE = 0.01
+_AIR_HU = -900
+_FEWEST_ROUND = 16
+_RIM_PIXELS = 2
 _HIGHEST_HU = np.iinfo(np.int16).max
 
 
@@ -62,3 +65,32 @@ def _shows_tissue(rows: HuArray, blank_hu: int) -> bool:
     """Whether rows hold scanned tissue, which has noise: label maps do not."""
     tissue = rows[(rows > _TISSUE_HU) & (rows != blank_hu)]
     return tissue.size > _MIN_TISSUE_SHARE * rows.size and len(np.unique(tissue)) >= _MIN_VALUES
+
+
+def corner_padding(hu_zyx: HuArray) -> NDArray[np.bool_] | None:
+    """The pixels (y, x) outside the round field of reconstruction, where they hold no air.
+
+    None unless all of them hold one value in all slices, and next to none within does.
+    """
+    blank_hu = hu_zyx[0, 0, 0]
+    rows, columns = hu_zyx.shape[1:]
+    if blank_hu <= _AIR_HU or rows != columns or rows < _FEWEST_ROUND:
+        return None
+    y, x = np.ogrid[:rows, :columns]
+    radius = np.hypot(y - (rows - 1) / 2, x - (columns - 1) / 2) - min(rows, columns) / 2
+    blank = np.ones((rows, columns), np.bool_)
+    for plane in hu_zyx:
+        blank &= plane == blank_hu
+        if not blank[radius > _RIM_PIXELS].all():
+            return None
+    around = radius > -_RIM_PIXELS
+    return blank & around if blank[~around].mean() < _MAX_BEYOND_SHARE else None
+
+
+def clear_corners(hu_zyx: HuArray) -> tuple[str, ...]:
+    """Set padding in the corners to -1024 HU, in place; a warning says so."""
+    padding = corner_padding(hu_zyx)
+    if padding is None:
+        return ()
+    hu_zyx[:, padding] = PADDING_HU
+    return ("outside the round field of view one value other than air: taken for padding",)

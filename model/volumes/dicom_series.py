@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from model.volumes.blank import check_slices
+from model.volumes.blank import check_slices, clear_corners
 from model.volumes.dicom_grouping import group_planes
 from model.volumes.dicom_header import Slice
 from model.volumes.dicom_pixels import FileContent, is_padding, to_hu
@@ -196,7 +196,7 @@ def read_part(part: Part) -> Volume:
             hu[index] = to_hu(content.stored_values(plane.file.pixels, plane.frame), plane)
         except VolumeError as error:
             raise _with_place(error, index, len(part.planes)) from None
-    notes = check_slices(hu) + check_neighbours(hu)
+    notes = check_slices(hu) + check_neighbours(hu) + clear_corners(hu)
     shape = (part.stack.slices, pixels.rows, pixels.columns)
     if part.stack.at is not None:
         hu = slices_at(hu, part.stack.at)

@@ -6,7 +6,7 @@ import numpy as np
 
 from configs.contracts import SYNTHETIC_NOTICE
 from model.volumes import gipl, metaimage, nifti, npz, nrrd, vti
-from model.volumes.blank import check_slices
+from model.volumes.blank import check_slices, clear_corners
 from model.volumes.content import digest_of
 from model.volumes.geometry import canonicalise
 from model.volumes.neighbours import check_neighbours
@@ -74,6 +74,7 @@ def read_file(path: Path) -> Volume:
     hu_kji, warnings = _to_hu(voxels)
     notes = check_slices(hu_kji) + check_neighbours(hu_kji)
     hu_zyx, affine, slice_axis = canonicalise(hu_kji, voxels.affine_lps)
+    notes += clear_corners(hu_zyx)
     name = name_of(path)
     source = Source(
         format=suffix.lstrip(".").removesuffix(".gz"),

@@ -34,12 +34,25 @@ _MAP_WORDS = {
 }  # fmt: skip
 _MAP_PATTERN = re.compile(r"MAT_[A-Z_]+|(?:VMI|MONO_?E?)_?\d+(?:_?KEV)?")
 """Multi-energy images (PS3.3 C.8.15.2.1.1) and single energies in one word."""
-_SAID_OF_DERIVED = _PROJECTION_WORDS | _MAP_WORDS | {"SEGMENTED", "INTENSITY", "MONOE", "KEV"}
+_SAID_OF_DERIVED = _PROJECTION_WORDS | _MAP_WORDS | {"MONOE", "KEV"}
 _SAID_OF_DERIVED |= {"113074", "113075", "113076", "113077", "113078", "113079"}
 """Words of a description, and codes of DICOM's: rendering, segmenting, editing, projecting."""
-_SAID_TOGETHER = re.compile(r"BONES? ?(?:REMOV|SUBTR|FREE)|\d+ ?KEV")
-_HARMLESS_WORDS = {"3D", "MEAN", "FAT", "WATER", "BOLUS", "OVERLAY", "CALCIUM", "VR", "VUE"}
+_HARMLESS_WORDS = {
+    "3D", "MEAN", "FAT", "WATER", "BOLUS", "OVERLAY", "CALCIUM", "VR", "VUE", "MAXIMUM", "MINIMUM",
+    "ADDITION", "DIVISION", "MULTIPLICATION", "FUSION", "IODINE", "MASKED", "MATERIAL", "SURFACE",
+}  # fmt: skip
 """Words of ImageType that mean other things in a sentence."""
+_SAID_TOGETHER = re.compile(
+    r"\bBONES? ?(?:REMOV|SUBTR|FREE)|\d ?KEV\b"
+    r"|\b(?:MIPS?|M(?:AX|IN|N) ?IPS?|AIPS?|A(?:VE?|VG|VERAGE) ?IPS?)(?:\d+(?:MM)?)?\b"
+    r"|\b(?:MAX|MIN|MAXIMUM|MINIMUM|AVERAGE|MEAN) INTENSITY"
+    r"|\bVIRTUAL ?(?:NON|UNENH|NATIVE|MONO)|\bSURFACE (?:REND|SHAD|DISPL)"
+    r"|\b(?:DE|DECT|DUAL ENERGY|SPECTRAL|GSI) IODINE|^IODINE(?: \d+ ?(?:MM)?)* *$"
+    r"|\bIODINE (?:MAP|DENS|CONC|OVERLAY|IMAGE|NO WATER|WATER|FAT|CALCIUM)"
+)
+_SERVED = r"(?:MIPS?|M(?:AX|IN) ?IPS?|MPRS?|VRT?|SSD|3D)"
+_MADE_FOR = re.compile(rf"\bFOR {_SERVED}(?: (?:AND |OR )?{_SERVED})*\b")
+"""Thin slices from which others are to be made."""
 _GREY = {"", "MONOCHROME1", "MONOCHROME2"}
 _REFORMAT_WORDS = {"MPR", "CURVED_MPR", "REFORMATTED", "REFORMAT", "CPR", "CURVED", "RESAMPLED"}
 
@@ -78,10 +91,9 @@ def scope_of(plane: Slice) -> LeftOut | VolumeReason | None:
 
 def _is_said_derived(description: str) -> bool:
     """Whether the description of an image that does not call itself original names a derivation."""
-    words = set(re.split(r"[^A-Z0-9]+", description))
+    said = _MADE_FOR.sub("", " ".join(re.findall(r"[A-Z0-9]+", description)))
     return bool(
-        words & (_SAID_OF_DERIVED - _HARMLESS_WORDS)
-        or _SAID_TOGETHER.search(re.sub(r"[^A-Z0-9]+", " ", description))
+        set(said.split()) & (_SAID_OF_DERIVED - _HARMLESS_WORDS) or _SAID_TOGETHER.search(said)
     )
 
 

@@ -18,7 +18,8 @@ _AIRWAY_HU = -500
 _AIRWAY_CM2 = (0.8, 8.0)
 _AIRWAY_OFF_MIDLINE_MM = 30.0
 _SPINE_BAND_MM = 40.0
-_ENDS_IN_AIR, _CUT_SIDES = 0.1, 0.4  # the sides of a small field of view cut the body too
+_ENDS_IN_AIR, _CUT_SIDES = 0.3, 0.4  # the sides of a small field of view cut the body too
+_ONE_LUNG_WIDTH = 0.6  # of the body's; two lungs fill more of it along any axis
 _EVEN_LUNGS = 1.6  # beyond this ratio one lung is diseased, and says nothing about sides
 
 
@@ -48,26 +49,37 @@ def judge(anatomy: Anatomy) -> Upright:
         spine_behind=_bone_behind(anatomy, low, high, middle) + _recess_behind(lungs, low, high),
         heart_left=_heart_left(anatomy, low, high, middle) + _right_lung_larger(lungs, middle),
         cut_at_ends=_cut_at_ends(body),
-        side_by_side=_side_by_side(lungs),
+        side_by_side=_side_by_side(body[low : high + 1], lungs),
     )
 
 
 def _cut_at_ends(body: Mask) -> float:
-    """A chest goes on above and below the image, and ends in air at front and back."""
-    ends, front_and_back, sides = (_cut_share(body, axis) for axis in range(3))
+    """A chest goes on above or below the image, blank slices aside, and ends in air at the front.
+
+    The head may end in air too, but then the other end is cut.
+    """
+    ends, (front_and_back, sides) = max(_cuts(body, 0)), (min(_cuts(body, axis)) for axis in (1, 2))
     if ends < _ENDS_IN_AIR and sides > _CUT_SIDES:
         return ends - sides
     return ends - front_and_back
 
 
-def _cut_share(body: Mask, axis: int) -> float:
-    """The smaller of an axis's two faces of the image that lies in the body, by its largest cut."""
+def _cuts(body: Mask, axis: int) -> tuple[float, float]:
+    """The body's first and last section along an axis, by its largest."""
     area = body.sum(axis=tuple(other for other in range(3) if other != axis))
-    return float(min(area[0], area[-1]) / area.max())
+    first, last = extent(body, axis)
+    return float(area[first] / area.max()), float(area[last] / area.max())
 
 
-def _side_by_side(lungs: Mask) -> float:
-    """Two lungs leave a gap between them from side to side, and none along the other axes."""
+def _side_by_side(body: Mask, lungs: Mask) -> float:
+    """Two lungs leave a gap between them from side to side, and none along the other axes.
+
+    One lung says nothing: a consolidation in its middle would be the gap.
+    """
+    first, last = extent(body, 2)
+    left, right = extent(lungs, 2)
+    if right - left + 1 < _ONE_LUNG_WIDTH * (last - first + 1):
+        return 0.0
     return _gap(lungs, 2) - max(_gap(lungs, 0), _gap(lungs, 1))
 
 
@@ -80,10 +92,10 @@ def _gap(lungs: Mask, axis: int) -> float:
     return 1.0 - float(area[third:-third].min() / sides) if len(area) > 2 * third else 0.0
 
 
-def extent(mask: Mask, axis: int) -> tuple[int, int]:
-    """First and last index along an axis where the mask is more than 3 % of its largest section."""
+def extent(mask: Mask, axis: int, share: float = 0.03) -> tuple[int, int]:
+    """First and last index along an axis where the mask is over a share of its largest section."""
     area = mask.sum(axis=tuple(other for other in range(3) if other != axis))
-    used = np.flatnonzero(area > 0.03 * area.max())
+    used = np.flatnonzero(area > share * area.max())
     return int(used[0]), int(used[-1])
 
 

@@ -9,6 +9,7 @@ import contextlib
 import os
 import pickle
 import resource
+import select
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import cloudpickle
 
 _START_SECONDS = 120.0  # imports, on a busy machine with cold caches
 _GRACE_SECONDS = 10.0  # a child that outlives its parent ends itself so long after its deadline
+_LOOK_SECONDS = 0.5  # between looks whether a silent child still runs
 _LENGTH_BYTES = 8
 _SETTINGS = {
     "OMP_NUM_THREADS": "1",
@@ -52,6 +54,7 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = False
         self._lock = threading.Lock()
+        self._exchanging = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -77,7 +80,9 @@ class Child:
         with self._lock:
             self._closed = True
             if self._process is not None:
-                _end(self._process)
+                _kill(self._process)
+                with self._exchanging:  # a pipe is not closed under its reader
+                    _end(self._process)
 
     def _started(self) -> subprocess.Popen[bytes]:
         with self._lock:
@@ -91,6 +96,7 @@ class Child:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,  # what a library writes there may quote a record
                 env=_SETTINGS | os.environ,
+                start_new_session=True,  # so that it is ended together with what it started
             )
         try:
             self._exchange(process, _as_message(self._function, 0), _START_SECONDS)
@@ -103,14 +109,19 @@ class Child:
 
     def _exchange(
         self, process: subprocess.Popen[bytes], message: bytes, seconds: float
-    ) -> bytes | bytearray:
+    ) -> bytearray:
+        with self._exchanging:
+            return self._exchange_alone(process, message, seconds)
+
+    def _exchange_alone(
+        self, process: subprocess.Popen[bytes], message: bytes, seconds: float
+    ) -> bytearray:
         assert process.stdin is not None
-        assert process.stdout is not None
         hung = threading.Event()
 
         def end() -> None:
             hung.set()
-            process.kill()
+            _kill(process)
 
         timer = threading.Timer(seconds, end)
         timer.daemon = True
@@ -118,7 +129,7 @@ class Child:
         try:
             process.stdin.write(message)
             process.stdin.flush()
-            return _receive(process.stdout)
+            return _receive(process)
         except (OSError, EOFError):
             code = _end(process)
             if self._closed:
@@ -130,9 +141,15 @@ class Child:
             timer.cancel()
 
 
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a child and the processes that it started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # all of them have ended
+        os.killpg(process.pid, signal.SIGKILL)
+
+
 def _end(process: subprocess.Popen[bytes]) -> int:
     """End a process, which may have ended itself, and close its pipes; its exit code."""
-    process.kill()
+    _kill(process)
     code = process.wait()
     for pipe in (process.stdin, process.stdout):
         if pipe:
@@ -147,9 +164,28 @@ def _as_message(content: bytes, seconds: float) -> bytes:
     return head + content
 
 
-def _receive(pipe: IO[bytes]) -> bytes:
-    length = int.from_bytes(_exactly(pipe, _LENGTH_BYTES))
-    return _exactly(pipe, length)
+def _receive(process: subprocess.Popen[bytes]) -> bytearray:
+    length = int.from_bytes(_arriving(process, _LENGTH_BYTES))
+    return _arriving(process, length)
+
+
+def _arriving(process: subprocess.Popen[bytes], count: int) -> bytearray:
+    """So many bytes from a child; EOFError once it has ended, whoever else holds its pipe."""
+    assert process.stdout is not None
+    descriptor = process.stdout.fileno()
+    readable = select.poll()
+    readable.register(descriptor, select.POLLIN)
+    content = bytearray()
+    while len(content) < count:
+        ended = process.poll() is not None
+        if readable.poll(0 if ended else 1000 * _LOOK_SECONDS):
+            part = os.read(descriptor, min(count - len(content), 1 << 20))
+            if not part:
+                raise EOFError
+            content += part
+        elif ended:
+            raise EOFError
+    return content
 
 
 def _exactly(pipe: IO[bytes], count: int) -> bytes:

@@ -137,6 +137,15 @@ EXPORT_FAULTS: dict[str, tuple[Change, VolumeReason]] = {
         image_type("DERIVED", "PRIMARY", "AXIAL", VolumeBasedCalculationTechnique="MAX_IP"),
         R.DERIVED,
     ),
+    **{
+        f"computed, by its description: {said}": (
+            image_type("DERIVED", "PRIMARY", "AXIAL", SeriesDescription=said), R.DERIVED,
+        )
+        for said in (
+            "CTPA MIPS 10mm", "AX MaxIP", "LUNG MIP10", "MinIPs", "AVE IP 5mm",
+            "Virtual non contrast", "Iodine(Water)", "Mean intensity 10",
+        )
+    },
     "palette": (on(None, PhotometricInterpretation="PALETTE COLOR"), R.DERIVED),
     # HU
     "modified HU": (on(None, RescaleType="HU_MOD"), R.NOT_HU),
@@ -242,6 +251,27 @@ EXPORT_VALID: dict[str, Change] = {
     "a colour page of the same class": colour_page,
     "a projection beside its originals": slab,
     "an original meant for projections": on(None, SeriesDescription="THORAX 1.0 for MIP and VRT"),
+    **{
+        f"derived, and no more is said: {said}": image_type(
+            "DERIVED", "PRIMARY", "AXIAL", SeriesDescription=said
+        )
+        for said in (
+            "CHEST 1.25 FOR MIP",
+            "Thin for MIP/3D",
+            "THORAX MAXIMUM INSPIRATION 1.0",
+            "MINIMUM DOSE CHEST",
+            "IODINE CONTRAST CHEST",
+            "CONTRAST MATERIAL 80 ml",
+            "C-SPINE FUSION CHEST",
+            "TRAUMA PAN SCAN ADDITION",
+        )
+    },
+    "compressed with loss, and its error told": image_type(
+        "DERIVED",
+        "PRIMARY",
+        "AXIAL",
+        DerivationDescription="Lossy compression; mean ratio 10:1, maximum error 4",
+    ),
     "metal artefacts reduced": image_type("DERIVED", "PRIMARY", "AXIAL", "SMART_MAR"),
     "two phases half a step apart, by trigger time": phases(TriggerTime=(0, 400)),
     "two phases half a step apart, by two attributes": phases(

@@ -45,6 +45,8 @@ def chest(
     noise_hu: float = 20.0,
     *,
     airway: bool = True,
+    lungs: tuple[int, ...] = (-1, 1),
+    arms: bool = False,
 ) -> HuArray:
     """An upright chest of ellipsoids: body, two lungs, heart, spine, airway, a table."""
     places = grid_places(shape_zyx, np.diag([spacing_mm, spacing_mm, spacing_mm, 1.0]))
@@ -52,7 +54,9 @@ def chest(
     x, y, z = np.moveaxis(places - extent / 2, -1, 0)
     hu = np.full(shape_zyx, -1000.0)
     hu[(x / 165) ** 2 + (y / 115) ** 2 < 1] = 40
-    for side in (-1, 1):
+    if arms:  # at the sides
+        hu[((np.abs(x) - 205) / 45) ** 2 + (y / 45) ** 2 < 1] = 40
+    for side in lungs:
         taper = np.clip((z + 125) / 60, 0, 1) * np.clip((125 - z) / 60, 0, 1)
         width, depth = 60 * np.sqrt(taper) + 1e-3, 85 * np.sqrt(taper) + 1e-3
         lung = ((x - side * 75) / width) ** 2 + ((y - 5) / depth) ** 2 < 1
@@ -64,3 +68,12 @@ def chest(
     hu[(np.abs(y - 135) < 6) & (np.abs(x) < 180)] = -300
     hu += np.random.default_rng(0).normal(0, noise_hu, shape_zyx)
     return np.rint(hu).clip(-1024, 3071).astype(np.int16)
+
+
+def with_round_field(hu_zyx: HuArray, blank_hu: int = 0) -> HuArray:
+    """A copy with one value outside the circle that touches the image's sides."""
+    side = hu_zyx.shape[1]
+    y, x = np.ogrid[:side, :side]
+    hu = hu_zyx.copy()
+    hu[:, np.hypot(y - (side - 1) / 2, x - (side - 1) / 2) > side / 2] = blank_hu
+    return hu

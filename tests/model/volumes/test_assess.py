@@ -12,7 +12,7 @@ from model.volumes import AssessReason, Volume, assess, read_volume
 from model.volumes.anatomy import find_anatomy
 from model.volumes.nrrd import read as read_nrrd
 from model.volumes.upright import judge
-from tests.model.volumes.phantom import affine_of, chest, volume_of
+from tests.model.volumes.phantom import affine_of, chest, volume_of, with_round_field
 
 R = AssessReason
 DATA = Path(__file__).parents[4] / "shared" / "data" / "ct"
@@ -95,6 +95,43 @@ def test_a_lung_that_is_filled_does_not_make_a_chest_misshapen() -> None:
     _, yy, xx = np.indices(HU.shape)
     left = (xx > 42) & (HU < -700) & (abs(xx - 55) < 14) & (abs(yy - 41) < 19)
     assert assess(volume(np.where(left, 30 + RNG.normal(0, 20, HU.shape), HU))).in_scope
+
+
+def test_one_lung_with_a_consolidation_lies_on_no_side() -> None:
+    for lung in (-1, 1):
+        hu = chest(lungs=(lung,))
+        middle = slice(26, 34)
+        hu[middle][hu[middle] < -700] = 40
+        hu[middle, 0], hu[middle, -1] = -1000, -1000
+        assert R.ON_ITS_SIDE not in assess(volume(hu)).reasons
+
+
+def test_a_small_field_with_blank_slices_lies_on_no_side() -> None:
+    small = HU[:, 18:62, 18:62]
+    blank = np.full((3, *small.shape[1:]), -1024, np.int16)
+    for hu in (np.concatenate([small, blank]), np.concatenate([blank, small, blank])):
+        assert assess(volume(hu)).reasons == (R.SIDES_CUT,)
+
+
+def test_unusual_chests_are_noted() -> None:
+    slender = volume_of(chest(), affine_of((7.0, 4.0, 4.0)))  # 245 * 1.4 mm high, 264 mm wide
+    flat = volume_of(chest((60, 80, 110), arms=True), affine_of((2.4, 5.0, 5.0)))
+    for scan in (slender, flat):
+        assessment = assess(scan)
+        assert assessment.in_scope
+        assert R.UNUSUAL_PROPORTIONS in assessment.reasons
+
+
+def test_arms_at_the_side_are_no_trunk() -> None:
+    width = assess(volume(chest((60, 80, 110), arms=True))).measurements["body_width_mm"]
+    assert width == pytest.approx(assess(CHEST).measurements["body_width_mm"], abs=10)
+
+
+def test_corners_outside_a_round_field_are_not_painted_over() -> None:
+    assert assess(volume(with_round_field(HU))).in_scope
+    painted = with_round_field(HU)
+    painted[:, 20:60, 20:60] = 0
+    assert assess(volume(painted)).reasons == (R.MASKED,)
 
 
 def test_an_empty_room_with_a_speck_has_no_body() -> None:

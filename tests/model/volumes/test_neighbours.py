@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813 (the field's usual name)
+from scipy import ndimage
 
 from model.volumes import VolumeError, VolumeReason
 from model.volumes.neighbours import check_neighbours
@@ -13,6 +14,10 @@ from tests.model.volumes.plain_files import placed
 from tests.model.volumes.small_phantom import refused
 
 CHEST = chest()
+TEXTURE = ndimage.gaussian_filter(
+    np.random.default_rng(0).normal(0, 10_000, (40, 128, 128)), (2, 4, 4)
+)
+TEXTURE = np.rint(TEXTURE).astype(np.int16)
 
 
 @pytest.mark.parametrize("noise_hu", [0.0, 20.0, 100.0])
@@ -33,6 +38,21 @@ def test_a_slice_turned_over_or_from_elsewhere_is_refused(number: int) -> None:
         with pytest.raises(VolumeError, match=f"slice {number + 1} of 60") as caught:
             check_neighbours(hu)
         assert caught.value.reason is VolumeReason.FOREIGN_SLICE
+
+
+def test_a_slice_in_which_the_patient_moved_is_told() -> None:
+    hu = TEXTURE.copy()
+    hu[20] = np.roll(hu[20], 8, axis=0)
+    (warning,) = check_neighbours(hu)
+    assert "slice 21 of 40" in warning
+    assert "move" in warning
+
+
+@pytest.mark.parametrize("number", [6, 20, 35])
+def test_a_breath_between_sparse_slices_is_not_refused(number: int) -> None:
+    hu = TEXTURE.copy()
+    hu[number] = hu[number + 2]  # so that the slice between them differs from two that are alike
+    check_neighbours(hu)
 
 
 def test_two_scans_by_turns_are_refused() -> None:

@@ -10,6 +10,7 @@ import pytest
 from model.volumes import VolumeReason, find_volumes, read_volume
 from tests.model.volumes.damage import flipped, is_caught
 from tests.model.volumes.dicom_phantom import misplaced
+from tests.model.volumes.phantom import affine_of, chest, with_round_field
 from tests.model.volumes.small_phantom import AFFINE, HU, assert_exact, refused
 
 nibabel = pytest.importorskip("nibabel", reason="nibabel writes the test files")
@@ -43,6 +44,13 @@ def patched(folder: Path, offset: int, value: np.ndarray | np.generic) -> Path:
 @pytest.mark.parametrize("dtype", ["i2", "i4", "f4", "f8", ">i2", ">f4"])
 def test_every_number_type(name: str, dtype: str, tmp_path: Path) -> None:
     assert_exact(read_volume(saved(image(HU.astype(dtype)), tmp_path, name)))
+
+
+def test_one_value_around_the_round_field_is_padding(tmp_path: Path) -> None:
+    affine = affine_of((5.0, 5.0, 5.0))
+    scan = read_volume(saved(image(with_round_field(chest()), affine), tmp_path))
+    assert any("round field" in warning for warning in scan.warnings)
+    assert np.array_equal(scan.hu_zyx, with_round_field(chest(), -1024))
 
 
 def test_nifti_2(tmp_path: Path) -> None:
