@@ -3,8 +3,8 @@
 Anatomy changes steadily: a slice is more like the next than like the one after. On 11 public CT
 scans the difference to the next slice was at most .72 of that to the one after, and noise alone
 gives 1. A patient who moved 6 mm for one slice gives up to 2.2, one who breathed between sparse
-slices 2.1; a slice turned back to front gave 1.8 to 11, from side to side or from 5 cm away 1.4 to
-10: the ranges overlap, so a lesser ratio is warned of, and a greater one refused.
+slices 2.1; a slice turned back to front gave 2 to 11, from side to side or from 5 cm away 1.4 to 6:
+the ranges overlap, so a lesser ratio is warned of, and a greater one refused.
 """
 
 import numpy as np

@@ -188,6 +188,15 @@ def test_real_chests_are_in_scope_and_their_flips_are_not(name: str) -> None:
 
 
 @needs_data
+@pytest.mark.parametrize("axes", [(0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)])
+def test_a_real_chest_on_another_axis_is_out_of_scope(axes: tuple[int, int, int]) -> None:
+    scan = read_volume(DATA / "cip/dicom")
+    spacing = tuple(scan.spacing_mm_zyx[axis] for axis in axes)
+    hu = np.ascontiguousarray(scan.hu_zyx.transpose(axes))
+    assert R.ON_ITS_SIDE in assess(volume_of(hu, affine_of(spacing))).reasons
+
+
+@needs_data
 @pytest.mark.parametrize(
     "name",
     [
