@@ -164,21 +164,12 @@ def test_ctrl_c_ends_the_run_and_its_workers(tmp_path: Path) -> None:
     assert run.stdout is not None
     assert run.stdout.readline() == b"computing\n"
     time.sleep(1)
+    workers = psutil.Process(run.pid).children(recursive=True)  # in sessions of their own
+    assert workers
     os.killpg(run.pid, signal.SIGINT)
     assert run.wait(timeout=30) != 0
-    assert gone_within(10, run.pid), "the workers end when they notice"
-
-
-def gone_within(seconds: float, group: int) -> bool:
-    """Whether a process group comes to its end in time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.1)
-    return False
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert not alive, "the workers end when they notice"
 
 
 def test_a_cluster_without_workers_is_waited_for_and_said_so(
