@@ -33,17 +33,24 @@ def test_a_failed_run_is_not_recorded_as_done(tmp_path: Path) -> None:
 
 
 def test_a_failed_run_leaves_no_empty_folder_that_it_made(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), Run("label", tmp_path / "new" / "out"):
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        fail(tmp_path / "new" / "out")
     assert not (tmp_path / "new").exists()
-    with pytest.raises(RuntimeError), Run("label", tmp_path / "new" / "out") as run:
-        (run.out / "part").touch()
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        fail(tmp_path / "new" / "out", "part")
     assert (tmp_path / "new" / "out" / "part").exists()
     (tmp_path / "theirs").mkdir()
-    with pytest.raises(RuntimeError), Run("label", tmp_path / "theirs"):
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        fail(tmp_path / "theirs")
     assert (tmp_path / "theirs").exists()
+
+
+def fail(out: Path, *written: str) -> None:
+    """A run that fails when it has written these files."""
+    with Run("label", out) as run:
+        for name in written:
+            (run.out / name).touch()
+        raise RuntimeError
 
 
 def test_another_verb_s_results_are_left_alone(tmp_path: Path) -> None:
