@@ -241,7 +241,7 @@ def main() -> None:
         print()
         got = reading(store, prepared.hu_zyx, folder, options.repeat)
         for source, value in got.items():
-            print(f"{source:28} {1000 * value:8.1f} ms   {value / got['store']:5.2f} x store")
+            print(f"{source:28} {1000 * value:8.2f} ms   {value / got['store']:6.3f} x store")
         raw = peak_memory(options.series, options.profile, folder / "peak")
         print(f"\npeak memory above idle         {raw:5.2f} x the raw volume")
         if options.archive or options.files:

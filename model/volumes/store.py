@@ -209,7 +209,7 @@ class Store:
     def read_crop(self, volume_id: str, box_zyx: tuple[slice, slice, slice]) -> HuArray:
         """A part of a volume, without reading the rest; verified as by `read`."""
         path = self._verified(volume_id)
-        hu_zyx: HuArray = blosc2.open(str(path), mode="r", mmap_mode="r")[box_zyx]
+        hu_zyx: HuArray = blosc2.open(str(path), mode="r")[box_zyx]
         return hu_zyx
 
     def _verified(self, volume_id: str) -> Path:
