@@ -1,6 +1,3 @@
-import importlib.util
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -8,19 +5,12 @@ from pydantic import ValidationError
 
 from configs.convention import load_convention
 from configs.finding import load_findings
-
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "manners.py"
+from tests.benchmarks.script import load_script
 
 
 @pytest.fixture(scope="module")
 def manners() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("manners", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["manners"] = module  # pydantic looks its models' names up there
-    spec.loader.exec_module(module)
-    return module
+    return load_script("manners")
 
 
 def test_every_label_of_rad_chestct_stands_in_gold_on_both_sides(manners: ModuleType) -> None:

@@ -1,21 +1,14 @@
-import importlib.util
-from pathlib import Path
 from types import ModuleType
 
 import pandas as pd
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "openi.py"
+from tests.benchmarks.script import load_script
 
 
 @pytest.fixture(scope="module")
 def openi() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("openi", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("openi")
 
 
 def test_gold_reads_terms_and_their_first_qualifier(openi: ModuleType) -> None:

@@ -1,5 +1,3 @@
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -7,20 +5,14 @@ import pytest
 
 from configs.contracts import InputError
 from labeler import ReportLabels
+from tests.benchmarks.script import load_script
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "us_reports.py"
 NOTHING = ReportLabels({}, (), (), False)
 
 
 @pytest.fixture(scope="module")
 def us_reports() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("us_reports", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["us_reports"] = module  # pydantic looks its models' names up there
-    spec.loader.exec_module(module)
-    return module
+    return load_script("us_reports")
 
 
 def test_gold_holds_a_hundred_reports_with_every_finding_on_both_sides(

@@ -1,5 +1,6 @@
 """Objects carry patient and study, nothing else of the source, and no message names anybody."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pydicom
@@ -13,22 +14,36 @@ from model.volumes import Volume
 from pipelines.rendering.dicom.write import write_dicom
 from tests.pipelines.rendering.dicom.made import COPIED, LEFT_BEHIND, items, read_made, write_series
 
+Overheard = Callable[[Path], tuple[list[Path], str]]
 
-def test_objects_carry_patient_and_study_and_nothing_else_of_the_source(
-    volume: Volume,
+
+@pytest.fixture
+def overheard(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
     recwarn: pytest.WarningsRecorder,
+) -> Overheard:
+    """Writes a scan's objects: their paths, and all that was said meanwhile."""
+
+    def write(scan: Path) -> tuple[list[Path], str]:
+        reading = read_made(scan, tmp_path / "bundle")
+        caplog.clear()
+        recwarn.clear()
+        paths = write_dicom(reading, scan, tmp_path / "out")
+        out, err = capfd.readouterr()
+        warned = " ".join(str(warning.message) for warning in recwarn)
+        return list(paths), out + err + caplog.text + warned
+
+    return write
+
+
+def test_objects_carry_patient_and_study_and_nothing_else_of_the_source(
+    volume: Volume, tmp_path: Path, overheard: Overheard
 ) -> None:
     assert len(LEFT_BEHIND) >= 60
     scan = write_series(tmp_path / "scan", volume, **LEFT_BEHIND)
-    reading = read_made(scan, tmp_path / "bundle")
-    caplog.clear()
-    recwarn.clear()
-    paths = write_dicom(reading, scan, tmp_path / "out")
-    out, err = capfd.readouterr()
-    said = out + err + caplog.text + " ".join(str(warning.message) for warning in recwarn)
+    paths, said = overheard(scan)
     assert "anary" not in said
     assert "CANARY" not in said
     assert any(b"SECRET" in path.read_bytes() for path in scan.iterdir())
@@ -41,11 +56,7 @@ def test_objects_carry_patient_and_study_and_nothing_else_of_the_source(
 
 
 def test_a_header_that_breaks_the_rules_is_neither_quoted_nor_copied(
-    volume: Volume,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-    capfd: pytest.CaptureFixture[str],
-    recwarn: pytest.WarningsRecorder,
+    volume: Volume, tmp_path: Path, overheard: Overheard
 ) -> None:
     scan = write_series(
         tmp_path / "scan",
@@ -56,12 +67,7 @@ def test_a_header_that_breaks_the_rules_is_neither_quoted_nor_copied(
         PatientSex="CANARY",
         StudyTime="CANARY",
     )
-    reading = read_made(scan, tmp_path / "bundle")
-    caplog.clear()
-    recwarn.clear()
-    paths = write_dicom(reading, scan, tmp_path / "out")
-    out, err = capfd.readouterr()
-    said = out + err + caplog.text + " ".join(str(warning.message) for warning in recwarn)
+    paths, said = overheard(scan)
     assert "CANARY" not in said
     for path in paths:
         made = pydicom.dcmread(path)
