@@ -267,9 +267,20 @@ def _measure(
             "ap": average_precision(score, positive, weights),
             **{name: found * undefined for name, found in decided.items()},
             "brier": weights @ (probability - positive) ** 2 / weights.sum(axis=1),
-            "ece": expected_calibration_error(probability, positive, weights),
+            "ece": _centred(expected_calibration_error(probability, positive, weights)),
             "slope": calibration_slope(probability, positive, weights),
         }
+
+
+def _centred(samples: Floats) -> Floats:
+    """Resamples moved so that they average to the estimate, at least 0.
+
+    A calibration error is a sum of absolute gaps, and drawing scans twice widens every gap: as they
+    come, all resamples may lie above the estimate, and it outside its own interval.
+    """
+    centred = samples + (samples[0] - samples[1:].mean()) if len(samples) > 1 else samples.copy()
+    centred[0] = samples[0]
+    return np.asarray(np.maximum(centred, 0.0))
 
 
 def mean_over_labels(samples: list[Floats]) -> Floats:

@@ -112,6 +112,18 @@ def test_perfect_calibration_has_no_error_and_a_wrong_one_has():
     assert boastful.labels[0].measures["ece"].value == pytest.approx(0.4)
 
 
+def test_a_calibration_error_lies_within_its_interval():
+    random = np.random.default_rng(4)
+    probability = random.uniform(0, 1, (120, 12))
+    values = (random.random((120, 12)) < probability).astype(np.int8)
+    labels = tuple(f"a:{number}" for number in range(12))
+    measured = evaluate(
+        probability, values, [str(i) for i in range(120)], labels, np.full(12, 0.5), resamples=200
+    )
+    error = measured.macro["ece"]
+    assert error.low < error.value < error.high
+
+
 def test_the_slope_is_that_of_a_weighted_logistic_regression():
     random = np.random.default_rng(2)
     probability = random.uniform(0.02, 0.98, 300)
