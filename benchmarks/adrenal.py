@@ -23,7 +23,7 @@ from configs.profile import Profile
 from configs.training import Augmentation, TrainConfig
 from model.calibration import fit_calibration
 from model.data import Part
-from model.metrics import auroc
+from model.measures import auroc
 from model.networks import sizes
 from model.networks.sizes import Size
 from model.training import fit

@@ -24,7 +24,8 @@ from configs.contracts import Split
 from model import bundle as bundles
 from model.data import Part, mean_by_scan, read_labels, read_parts
 from model.losses import BLANK
-from model.metrics import evaluate, macro_auroc
+from model.measures import macro_auroc
+from model.metrics import evaluate
 from model.volumes.store import Store
 from model.windows import soft_bin_table, table_rows
 

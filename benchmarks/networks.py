@@ -39,7 +39,8 @@ from configs.profile import load_profile, profile_names
 from configs.training import RECIPES, LabelPolicy, TrainConfig, load_train
 from model.data import Part, mean_by_scan, read_labels, read_parts
 from model.losses import BLANK, targets_of
-from model.metrics import auroc, bootstrap_weights
+from model.measures import auroc
+from model.metrics import bootstrap_weights
 from model.networks import NETWORKS, build_network, channels_last
 from model.networks.regional import RegionalReading
 from model.ridge import fit_regional

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 
 from configs.training import TrainConfig
 from model.data import Volumes
-from model.metrics import auroc
+from model.measures import auroc
 from model.training.devices import gathered
 
 

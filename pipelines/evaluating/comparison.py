@@ -7,14 +7,8 @@ import numpy as np
 
 from configs.contracts import Estimate, InputError
 from model.delong import delong
-from model.metrics import (
-    auroc,
-    average_precision,
-    bootstrap_weights,
-    interval,
-    mean_over_labels,
-    tells_intervals,
-)
+from model.measures import auroc, average_precision
+from model.metrics import bootstrap_weights, interval, mean_over_labels, tells_intervals
 from pipelines.evaluating.judged import Floats, Judged
 from pipelines.evaluating.predictions import read_case_logits
 

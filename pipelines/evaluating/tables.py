@@ -11,7 +11,7 @@ import pandas as pd
 from configs import files
 from configs.contracts import Estimate
 from model.calibration import Calibration
-from model.metrics import AT_THRESHOLD
+from model.measures import AT_THRESHOLD
 from model.operating import OperatingPoint
 from pipelines.evaluating.evaluation import Evaluation
 from pipelines.evaluating.protocol import Table

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from model.losses import Targets
-from model.metrics import macro_auroc
+from model.measures import macro_auroc
 from model.networks.regional import RegionalReading
 from model.ridge import fit_regional
 from tests.model.phantom import make_chests

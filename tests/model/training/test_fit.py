@@ -6,7 +6,7 @@ from configs.contracts import InputError
 from configs.training import Augmentation, LabelPolicy
 from model.data import Part
 from model.losses import BLANK
-from model.metrics import macro_auroc
+from model.measures import macro_auroc
 from tests.model.training.lessons import (
     CONFIG,
     HU,
