@@ -166,14 +166,27 @@ class TrainConfig(_Section):
         return self
 
 
+def find_recipe(path: Path) -> Path:
+    """A recipe's file: `path`, or the package's own recipe of that name, wherever one stands.
+
+    `small` and `configs/train/small.yaml` both name a recipe of the package. Raises InputError
+    where there is neither.
+    """
+    if path.is_file():
+        return path
+    own = RECIPES / f"{path.stem}.yaml"
+    if own.is_file() and path in (Path(path.stem), Path("configs/train") / own.name):
+        return own
+    known = ", ".join(sorted(recipe.stem for recipe in RECIPES.glob("*.yaml")))
+    raise InputError(f"{path}: no such file, and no recipe of the package: there are {known}")
+
+
 def load_train(path: Path, overrides: dict[str, Any] | None = None) -> TrainConfig:
     """Read a recipe; `overrides` replaces fields, `section.field` within a section.
 
     Raises InputError naming file and line, or the override, that is wrong.
     """
-    if not path.is_file():
-        known = ", ".join(sorted(recipe.stem for recipe in RECIPES.glob("*.yaml")))
-        raise InputError(f"{path}: no such file; in {RECIPES} there are {known} (.yaml)")
+    path = find_recipe(path)
     config = load_yaml(path, TrainConfig)
     if not overrides:
         return config

@@ -12,7 +12,7 @@ import yaml
 
 from configs.contracts import ExitCode, InputError, RecordReason, Split, Stage
 from configs.profile import load_profile
-from configs.training import TrainConfig, load_train
+from configs.training import TrainConfig, find_recipe, load_train
 from model import bundle as bundles
 from model.bundle import Bundle
 from pipelines.rendering.finding_wording import counted
@@ -56,7 +56,7 @@ def train(
     Parameters
     ----------
     config
-        The recipe, a YAML file such as those in configs/train.
+        The recipe: a YAML file, or the name of one that comes with chestct (small, base, large).
     labels
         Output folder of `chestct label`, or its labels.parquet.
     store
@@ -89,6 +89,7 @@ def train(
     from pipelines.training import earlier
     from pipelines.training.teaching import read_teaching
 
+    config = find_recipe(config)
     recipe = load_train(config, _overrides(override))
     if finished := earlier.finished_bundle(out, recipe, resume, restart, quiet=quiet):
         return finished

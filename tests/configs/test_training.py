@@ -1,13 +1,26 @@
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
 from configs.contracts import InputError
-from configs.training import RECIPES, Augmentation, load_train
+from configs.training import RECIPES, Augmentation, find_recipe, load_train
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_recipes_load(path):
     assert load_train(path).epochs >= 1
+
+
+def test_the_package_s_recipes_are_found_by_name_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("small", "configs/train/small.yaml"):
+        assert find_recipe(Path(name)) == RECIPES / "small.yaml"
+    for name in ("small.yaml", "elsewhere/small.yaml", "smal", str(tmp_path / "small")):
+        with pytest.raises(InputError, match="no such file, and no recipe of the package: there"):
+            find_recipe(Path(name))
+    (tmp_path / "small").write_text("epochs: 3\n")  # a file of one's own goes first
+    assert load_train(Path("small")).epochs == 3
 
 
 def test_overrides_replace_and_mistakes_are_named():

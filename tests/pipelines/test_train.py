@@ -254,11 +254,7 @@ def test_columns_that_are_no_labels_are_refused(tmp_path, archive):
 @pytest.mark.parametrize(
     ("argument", "given", "message"),
     [
-        (
-            "config",
-            "small",
-            r"small: no such file; in .* there are base, demo, large, quick, small",
-        ),
+        ("config", "smal", "smal: no such file, and no recipe .* there are base, demo, large, qu"),
         ("labels", "cohort", r"cohort: holds no labels\.parquet; .*`chestct label`"),
         ("labels", "labels.csv", r"labels\.csv: is no Parquet table; .*`chestct label`"),
         ("cohort", "store", r"store: holds no cohort\.parquet; .*`chestct cohort`"),

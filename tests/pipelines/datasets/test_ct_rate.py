@@ -1,75 +1,41 @@
 """Each trap of CT-RATE as published, on small files made to its grammar."""
 
-import csv
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from configs.contracts import InputError
-from configs.convention import load_convention
 from configs.files import IdKey
 from model.volumes.store import Store
 from pipelines.cohort import cohort
 from pipelines.dataset import dataset
 from pipelines.datasets.ct_rate import CtRate
 from pipelines.prepare import prepare
-from tests.model.volumes.phantom import chest
+from tests.pipelines.datasets.published import (
+    CHEST,
+    write_csv,
+    write_nifti,
+)
+from tests.pipelines.datasets.published import ct_rate_label_row as label_row
+from tests.pipelines.datasets.published import ct_rate_metadata_row as metadata_row
+from tests.pipelines.datasets.published import ct_rate_report_row as report_row
 
-nibabel = pytest.importorskip("nibabel", reason="nibabel writes the test files")
-
-CHEST = chest((60, 80, 80), 5.0)
-LABELS = list(load_convention("ct_rate").labels)
-
-
-def write_volume(root: Path, name: str, hu: np.ndarray = CHEST, spacing: float = 5.0) -> None:
-    """A file where the published tree has it: train_fixed/train_1/train_1_a/train_1_a_1.nii.gz."""
-    patient, scan = "_".join(name.split("_")[:2]), "_".join(name.split("_")[:3])
-    folder = root / "train_fixed" / patient / scan
-    folder.mkdir(parents=True, exist_ok=True)
-    image = nibabel.Nifti1Image(hu.transpose(2, 1, 0), np.diag([-spacing, -spacing, spacing, 1.0]))
-    image.header.set_xyzt_units("mm")
-    nibabel.save(image, folder / f"{name}.nii.gz")
+FIXED = Path("scans") / "train_fixed"
 
 
-def write_csv(path: Path, rows: list[dict[str, object]]) -> Path:
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
-
-
-def metadata(folder: Path, *names: str, **values: object) -> Path:
-    row = {
-        "Manufacturer": "Siemens Healthineers", "PatientSex": "F", "PatientAge": "064Y",
-        "RescaleIntercept": "-8192", "RescaleSlope": "1", "XYSpacing": "[5.0, 5.0]",
-        "ZSpacing": "5",
-    }  # fmt: skip
-    rows = [{"VolumeName": f"{name}.nii.gz"} | row | values for name in names]
-    return write_csv(folder / "train_metadata.csv", rows)
-
-
-def report_row(name: str, findings: str = "A nodule.") -> dict[str, object]:
-    return {
-        "VolumeName": f"{name}.nii.gz", "ClinicalInformation_EN": "Cough.", "Technique_EN": "",
-        "Findings_EN": findings, "Impressions_EN": "See above.",
-    }  # fmt: skip
-
-
-def label_row(name: str, **present: int) -> dict[str, object]:
-    return {"VolumeName": f"{name}.nii.gz"} | {
-        label: present.get(label.split()[-1], 0) for label in LABELS
-    }
+def metadata(folder: Path, *names: str) -> Path:
+    return write_csv(folder / "train_metadata.csv", [metadata_row(name) for name in names])
 
 
 def test_rows_are_reconstructions_and_count_as_scans(tmp_path: Path) -> None:
     names = ("train_1_a_1", "train_1_a_2", "train_1_b_1", "train_2_a_1")
     for name in names:
-        write_volume(tmp_path / "scans", name)
+        write_nifti(tmp_path / FIXED, name)
     reports = write_csv(tmp_path / "train_reports.csv", [report_row(name) for name in names])
-    labels = write_csv(tmp_path / "labels.csv", [label_row(name, nodule=1) for name in names])
+    labels = write_csv(
+        tmp_path / "labels.csv", [label_row(name, ["Lung nodule"]) for name in names]
+    )
     counts = dataset(
         "ct_rate", out=tmp_path / "tables", reports=[reports], labels=[labels], quiet=True
     )
@@ -100,7 +66,7 @@ def test_rows_are_reconstructions_and_count_as_scans(tmp_path: Path) -> None:
 
 
 def test_values_are_hu_and_the_metadata_s_rescale_is_never_applied(tmp_path: Path) -> None:
-    write_volume(tmp_path / "scans", "train_1_a_1")
+    write_nifti(tmp_path / FIXED, "train_1_a_1")
     for folder, table in (("with", metadata(tmp_path, "train_1_a_1")), ("without", None)):
         prepare(
             tmp_path / "scans",
@@ -117,20 +83,20 @@ def test_values_are_hu_and_the_metadata_s_rescale_is_never_applied(tmp_path: Pat
 
 
 def test_values_before_rescaling_are_refused_not_rescaled(tmp_path: Path) -> None:
-    write_volume(tmp_path / "scans", "train_1_a_1", CHEST + 1024)
+    write_nifti(tmp_path / FIXED, "train_1_a_1", CHEST + 1024)
     with pytest.raises(InputError, match="NOT_HU"):
         prepare(tmp_path / "scans", out=tmp_path / "store", dataset="ct_rate", quiet=True)
 
 
 def test_a_header_that_knows_no_geometry_is_refused_without_the_table(tmp_path: Path) -> None:
-    write_volume(tmp_path / "scans", "train_1_a_1", spacing=1.0)
+    write_nifti(tmp_path / FIXED, "train_1_a_1", spacing=1.0)
     with pytest.raises(InputError, match="ORIENTATION"):
         prepare(tmp_path / "scans", out=tmp_path / "store", dataset="ct_rate", quiet=True)
 
 
 def test_a_header_without_the_corrected_spacing_is_refused(tmp_path: Path) -> None:
-    write_volume(tmp_path / "scans", "train_1_a_1", spacing=1.5)
-    write_volume(tmp_path / "scans", "train_2_a_1")
+    write_nifti(tmp_path / FIXED, "train_1_a_1", spacing=1.5)
+    write_nifti(tmp_path / FIXED, "train_2_a_1")
     prepare(
         tmp_path / "scans",
         out=tmp_path / "store",
@@ -144,8 +110,8 @@ def test_a_header_without_the_corrected_spacing_is_refused(tmp_path: Path) -> No
 
 
 def test_two_releases_side_by_side_are_an_input_error(tmp_path: Path) -> None:
-    write_volume(tmp_path / "scans", "train_1_a_1")
-    write_volume(tmp_path / "scans" / "old", "train_1_a_1")
+    write_nifti(tmp_path / FIXED, "train_1_a_1")
+    write_nifti(tmp_path / "scans" / "old", "train_1_a_1")
     with pytest.raises(InputError, match="train_1_a_1 is there twice"):
         prepare(tmp_path / "scans", out=tmp_path / "store", dataset="ct_rate", quiet=True)
 
@@ -157,7 +123,11 @@ def test_reconstructions_that_contradict_each_other_are_set_aside(tmp_path: Path
     )
     labels = write_csv(
         tmp_path / "labels.csv",
-        [label_row("train_1_a_1"), label_row("train_1_a_2", nodule=1), label_row("train_2_a_1")],
+        [
+            label_row("train_1_a_1"),
+            label_row("train_1_a_2", ["Lung nodule"]),
+            label_row("train_2_a_1"),
+        ],
     )
     dataset("ct_rate", out=tmp_path / "out", reports=[reports], labels=[labels], quiet=True)
     rejected = pd.read_parquet(tmp_path / "out" / "rejected.parquet")
@@ -203,7 +173,7 @@ def test_tables_that_are_not_the_published_ones_are_input_errors(tmp_path: Path)
     half = write_csv(tmp_path / "half.csv", [{"VolumeName": "train_1_a_1.nii.gz", "Emphysema": 1}])
     with pytest.raises(InputError, match="no column"):
         dataset("ct_rate", out=tmp_path / "out", labels=[half], quiet=True)
-    odd = write_csv(tmp_path / "odd.csv", [label_row("train_1_a_1", nodule=3)])
+    odd = write_csv(tmp_path / "odd.csv", [label_row("train_1_a_1") | {"Lung nodule": 3}])
     with pytest.raises(InputError, match="other than 0 and 1"):
         dataset("ct_rate", out=tmp_path / "out", labels=[odd], quiet=True)
     with pytest.raises(InputError, match="no data set"):
