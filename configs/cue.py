@@ -80,6 +80,23 @@ class Cue(BaseModel):
     phrases: tuple[PhraseText, ...] = Field(min_length=1)
 
 
+class EllipsisWords(BaseModel):
+    """The words by which a text goes on without naming the finding again: "left persists"."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    joints: tuple[str, ...] = ()
+    """Words that part what is said of one place from what is said of the next."""
+    contrasts: tuple[str, ...] = ()
+    """Those of them after which a place alone says the contrary: "not on the right, but left"."""
+    fill: tuple[str, ...] = ()
+    """Words that say nothing beside a place."""
+    says: tuple[str, ...] = ()
+    """Words that say something of it and are no cues."""
+    parts: tuple[str, ...] = ()
+    """Words that name a part where its noun is left out: "mild in upper"."""
+
+
 class CuePack(BaseModel):
     """The cues of one idiom."""
 
@@ -89,6 +106,7 @@ class CuePack(BaseModel):
     cues: tuple[Cue, ...]
     sections: dict[str, tuple[str, ...]] = {}
     """Section -> header words, lower case, without the colon."""
+    ellipsis: EllipsisWords = EllipsisWords()
 
 
 @cache

@@ -112,6 +112,8 @@ class Finding(BaseModel):
     anatomy: tuple[str, ...] = ()
     """Where it sits; what lies inside counts too. The first is taken when no place is named."""
     place: PlaceRule = PlaceRule.ASSUMED
+    headers: tuple[str, ...] = ()
+    """Places under whose header the words alone mean this finding: "HEART: trace effusion"."""
     requires: Needs | None = None
     code: Code = Code()
     examples: Examples
@@ -162,13 +164,14 @@ def _check(finding: Finding, findings: dict[str, Finding], origin: Path) -> None
                 f"{place}: finding {finding.id!r} has an unknown parent {parent!r}; "
                 "expected the id of a finding"
             )
-    for number, seat in enumerate(finding.anatomy):
-        if seat not in load_anatomy().places:
-            place = where(origin, finding.id, "anatomy", number)
-            raise InputError(
-                f"{place}: finding {finding.id!r}: no place is called {seat!r}; "
-                "configs/anatomy.yaml has the places"
-            )
+    for field, seats in (("anatomy", finding.anatomy), ("headers", finding.headers)):
+        for number, seat in enumerate(seats):
+            if seat not in load_anatomy().places:
+                place = where(origin, finding.id, field, number)
+                raise InputError(
+                    f"{place}: finding {finding.id!r}: no place is called {seat!r}; "
+                    "configs/anatomy.yaml has the places"
+                )
 
 
 def _read(paths: Iterable[Path]) -> tuple[dict[str, Finding], dict[str, Path]]:

@@ -1,32 +1,30 @@
-"""What a sentence says of a finding's other side without naming the finding again."""
+"""What a text says of a finding at another side or place without naming the finding again."""
 
 import re
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
-from configs.cue import Meaning
-from labeler.lexicon import Hit, Hits
+from configs.cue import CuePack, Meaning
+from labeler.lexicon import Hit, Hits, by_start_then_longest
 
-_SIDES = frozenset({"right", "left"})
-_BORDER = re.compile(r"[,;:/]|\b(?:but|and|while|whereas)\b")
-_CONTRASTS = frozenset({"but", "while", "whereas"})
 _HEADS = frozenset({":", "/"})
-_WORD = re.compile(r"\w+")
-_is_fill = re.compile(
-    r"the|that|it|one|on|in|at|of|to|also|only|now|is|are|was|were|has|have|been|sided?|lung"
-).fullmatch
-"""Words that may stand beside a side and what is said of it."""
+_word = re.compile(r"\w+").finditer
+_sized = re.compile(r"\d\s?(?:mm|cm)\b").search
+_prepared = re.compile(r"\b(?:in|on|at|within|of) (?:the )?$").search
+_REACH = 12  # characters before a place in which its preposition stands
 _SAYS_NOTHING = frozenset({Meaning.NOTHING, Meaning.RELATIVE, Meaning.STOP})
+_LONGEST = 60  # characters of a sentence that goes on with the finding of the one before
 
 
 class Elliptic(NamedTuple):
-    """Sides that stand for a finding named before: "right effusion, left none"."""
+    """Sides and places that stand for a finding named before: "right effusion, left none"."""
 
     mentions: list[Hit[str]]
-    """The sides, as mentions of that finding."""
+    """Their words, as mentions of that finding."""
     borders: list[int]
     """Where their clauses begin and end."""
     heads: frozenset[int]
-    """Where mentions start that only name what the sides then say: "effusion: right none"."""
+    """Where mentions start that only name what is said then: "effusion: right none"."""
 
 
 NO_ELLIPSIS = Elliptic([], [], frozenset())
@@ -39,58 +37,129 @@ class _Piece(NamedTuple):
     """What it begins after: a comma, "but"."""
 
 
-def find_ellipsis(text: str, mentions: list[Hit[str]], hits: Hits) -> Elliptic:
-    """The elliptic mentions of a sentence that tells the sides apart.
+class EllipticReader:
+    """Finds elliptic mentions; holds the words that its cue packs give."""
 
-    A piece of it is elliptic when it has one side, some word of degree, change or denial, and
-    nothing else: "small on the right", "the left is unchanged". It speaks of the finding that was
-    mentioned last.
-    """
-    if not {hit.item for hit in hits.sides} >= _SIDES:
-        return NO_ELLIPSIS
-    found: list[Hit[str]] = []
-    borders: list[int] = []
-    heads: set[int] = set()
-    last: list[Hit[str]] = []
-    head: list[int] = []
-    for piece in _pieces(text):
-        inside = [one for one in mentions if piece.start <= one.start < piece.end]
-        if inside:
-            latest = max(one.start for one in inside)
-            last = [one for one in inside if one.end > latest]
-            is_head = text[piece.end : piece.end + 1] in _HEADS
-            head = [one.start for one in inside] if is_head else []
-        elif last and (side := _only_side(text, piece, hits)) is not None:
-            found += [Hit(side.start, side.end, one.item) for one in last]
-            borders += [piece.start, piece.end]
-            heads.update(head)
-    return Elliptic(found, borders, frozenset(heads)) if found else NO_ELLIPSIS
+    def __init__(self, packs: tuple[CuePack, ...]) -> None:
+        words = [pack.ellipsis for pack in packs]
+        self._fill = frozenset(word for one in words for word in one.fill)
+        self._says = frozenset(word for one in words for word in one.says)
+        self._parts = frozenset(word for one in words for word in one.parts)
+        self._contrasts = frozenset(word for one in words for word in one.contrasts)
+        joints = {word for one in words for word in one.joints} | self._contrasts
+        border = rf"[,;:/]|\b(?:{'|'.join(sorted(joints))})\b" if joints else "[,;:/]"
+        self._borders = re.compile(border).finditer
 
+    def find(self, text: str, mentions: list[Hit[str]], hits: Hits) -> Elliptic:
+        """The elliptic mentions of a sentence.
 
-def _pieces(text: str) -> list[_Piece]:
-    pieces = []
-    start, before = 0, ""
-    for border in _BORDER.finditer(text):
-        pieces.append(_Piece(start, border.start(), before))
-        start, before = border.end(), border[0]
-    pieces.append(_Piece(start, len(text), before))
-    return pieces
+        A piece of it is elliptic when it names one side, or a place, some word of degree, change,
+        size or denial, and nothing else: "small on the right", "none in the axilla". It speaks of
+        the finding that was mentioned last, elsewhere.
+        """
+        found: list[Hit[str]] = []
+        borders: list[int] = []
+        heads: set[int] = set()
+        last: list[Hit[str]] = []
+        told: set[str] = set()
+        head: list[int] = []
+        for piece in self._pieces(text, hits):
+            inside = [one for one in mentions if piece.start <= one.start < piece.end]
+            if inside:
+                last = _last_phrase(text, inside)
+                is_head = text[piece.end : piece.end + 1] in _HEADS
+                head = [one.start for one in inside] if is_head else []
+                told = {hit.item for hit in _where(piece, hits)}
+            elif last and (place := self._only_place(text, piece, hits, headed=bool(head))):
+                where = {hit.item for hit in _where(piece, hits)}
+                if head or (told and where != told):
+                    found += [Hit(place.start, place.end, one.item) for one in last]
+                    borders += [piece.start, piece.end]
+                    heads.update(head)
+        return Elliptic(found, borders, frozenset(heads)) if found else NO_ELLIPSIS
 
+    def goes_on(self, text: str, hits: Hits) -> bool:
+        """Whether a sentence without a finding may go on with that of the sentence before."""
+        if len(text) > _LONGEST:
+            return False
+        pieces = self._pieces(text, hits)
+        return all(self._only_place(text, piece, hits, headed=False) for piece in pieces)
 
-def _only_side(text: str, piece: _Piece, hits: Hits) -> Hit[str] | None:
-    """The side that a piece has, where it says something of it and of nothing else."""
-    sides = [hit for hit in hits.sides if piece.start <= hit.start < piece.end]
-    if len(sides) != 1 or sides[0].item not in _SIDES:
-        return None
-    cues = [hit for hit in hits.cues if piece.start <= hit.start and hit.end <= piece.end]
-    meanings = {hit.item.means for hit in cues}
-    says = not meanings <= _SAYS_NOTHING or piece.before in _CONTRASTS
-    if not says or Meaning.NORMAL in meanings:
-        return None
-    known = [*sides, *cues]
-    for word in _WORD.finditer(text, piece.start, piece.end):
-        if not _is_fill(word[0]) and not any(
-            hit.start <= word.start() and word.end() <= hit.end for hit in known
-        ):
+    def _pieces(self, text: str, hits: Hits) -> list[_Piece]:
+        """The pieces between commas, colons and words that join; a side has its colon's answer."""
+        pieces: list[_Piece] = []
+        start, before = 0, ""
+        for border in self._borders(text):
+            if border[0] == ":" and self._names_only(text, start, border.start(), hits):
+                continue
+            pieces.append(_Piece(start, border.start(), before))
+            start, before = border.end(), border[0]
+        pieces.append(_Piece(start, len(text), before))
+        return pieces
+
+    def _names_only(self, text: str, start: int, end: int, hits: Hits) -> bool:
+        return any(
+            start <= hit.start
+            and hit.end <= end
+            and text[start:end].strip() == text[hit.start : hit.end]
+            for hit in (*hits.sides, *hits.lobes)
+        )
+
+    def _only_place(self, text: str, piece: _Piece, hits: Hits, *, headed: bool) -> Hit[str] | None:
+        """The side or place that a piece has, where it says something there and nothing else.
+
+        A place other than a side or lobe needs its preposition, but in a headed list: "none in the
+        axilla", "nodes: hilar none".
+        """
+        start, end, before = piece
+        sides = [hit for hit in hits.sides if start <= hit.start < end]
+        cues = [hit for hit in hits.cues if start <= hit.start and hit.end <= end]
+        meanings = {hit.item.means for hit in cues}
+        if len(sides) > 1 or Meaning.NORMAL in meanings:
             return None
-    return sides[0]
+        where = _where(piece, hits)
+        says = before in self._contrasts or not meanings <= _SAYS_NOTHING
+        for word in self._words(text, piece, [*where, *hits.segments, *cues]):
+            if word[0] in self._says:
+                says = True
+            elif word[0] in self._parts:
+                where.append(Hit(word.start(), word.end(), word[0]))
+            else:
+                return None
+        if not where or not (says or _sized(text, start, end)):
+            return None
+        if sides or headed:
+            return sides[0] if sides else where[0]
+        lobes = {hit.start for hit in hits.lobes}
+        for hit in where:
+            if hit.start in lobes or _prepared(text, max(start, hit.start - _REACH), hit.start):
+                return hit
+        return None
+
+    def _words(
+        self, text: str, piece: _Piece, known: Sequence[Hit[Any]]
+    ) -> Iterator[re.Match[str]]:
+        """The words of a piece that are neither known nor fill."""
+        for word in _word(text, piece.start, piece.end):
+            if word[0] in self._fill or word[0].isdigit():
+                continue
+            if not any(hit.start <= word.start() and word.end() <= hit.end for hit in known):
+                yield word
+
+
+def _last_phrase(text: str, mentions: list[Hit[str]]) -> list[Hit[str]]:
+    """The mentions that make up the last noun phrase: all of "ground-glass opacity"."""
+    last: list[Hit[str]] = []
+    start = len(text)
+    for one in sorted(mentions, key=by_start_then_longest, reverse=True):
+        if last and text[one.end : start].strip(" -"):
+            break
+        last.append(one)
+        start = one.start
+    return last
+
+
+def _where(piece: _Piece, hits: Hits) -> list[Hit[str]]:
+    """The sides, lobes and places that a piece names."""
+    named = (*hits.sides, *hits.lobes, *hits.places)
+    return [hit for hit in named if piece.start <= hit.start < piece.end]

@@ -22,6 +22,7 @@ class _Seat:
     around: frozenset[str]
     lobed: frozenset[str]
     """Where it is told by a lobe: nowhere unless it may sit in the lung, and then beside it too."""
+    headers: frozenset[str]
 
 
 class Places:
@@ -52,6 +53,7 @@ class Places:
                 allowed,
                 around,
                 with_lobe,
+                frozenset(finding.headers),
             )
 
     def named(self, hits: list[Hit[str]]) -> list[Hit[str]]:
@@ -70,6 +72,20 @@ class Places:
     def has_lobe(self, mention: Hit[str], place: str | None) -> bool:
         """Whether a mention at a place is told by a lobe of the lung."""
         return place in self._seats[mention.item].lobed
+
+    def under(self, finding: str, named: list[Hit[str]], header: frozenset[str]) -> str | None:
+        """Where a finding sits by a header alone: the pericardium, of an effusion under "HEART".
+
+        None where the words do not mean it there, or the sentence names another place.
+        """
+        seat = self._seats[finding]
+        if seat.headers.isdisjoint(header) or any(hit.item not in header for hit in named):
+            return None
+        return seat.assumed
+
+    def may_sit(self, finding: str, places: frozenset[str]) -> bool:
+        """Whether a finding may sit at one of the places."""
+        return not self._seats[finding].allowed.isdisjoint(places)
 
     def of(
         self, mention: Hit[str], named: list[Hit[str]], context: Context, inherited: str | None
@@ -94,6 +110,8 @@ class Places:
         if named:
             place = nearest(mention, near or named).item
             if seat.rule is not PlaceRule.EXCLUSIVE:
+                return place, False
+            if place in seat.allowed:
                 return place, False
             return (seat.assumed if place in seat.around else ELSEWHERE), False
         if seat.rule is PlaceRule.EXCLUSIVE:

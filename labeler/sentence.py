@@ -8,7 +8,7 @@ from configs.finding import Finding, Kind, PlaceRule, ancestors
 from labeler.attributes import NO_ATTRIBUTES, AttributeReader, fact_of
 from labeler.context import LIMITS, Context
 from labeler.cues import is_verdict
-from labeler.ellipsis import find_ellipsis
+from labeler.ellipsis import EllipticReader
 from labeler.entries import entries
 from labeler.fact import Fact
 from labeler.judgement import Judgement
@@ -46,6 +46,7 @@ class SentenceReader:
         self._broader = {name: frozenset(ancestors(name, findings)) for name in findings}
         self._places = Places(findings, anatomy)
         self._normality = Normality(findings, anatomy)
+        self._ellipsis = EllipticReader(packs)
         self._lexicon = Lexicon(entries(findings, anatomy, packs))
 
     def read(self, text: str, section: str, topic: str, inherited: str | None) -> SentenceFacts:
@@ -68,7 +69,8 @@ class SentenceReader:
         if not (colon >= 0 or header.findings or header.cues or self._names_its_own(lowered)):
             shift = len(topic) + 2
             text, lowered = f"{topic}/ {text}", f"{lower(topic)}/ {lowered}"
-        read = self._read(text, lowered, section, places[0].item, colon)
+        header_places = frozenset(place.item for place in places)
+        read = self._read(text, lowered, section, places[0].item, colon, header_places)
         facts = tuple(_moved(fact, shift) for fact in read.facts if fact.end > shift)
         return read._replace(
             facts=facts if shift else read.facts, place=read.place or places[0].item
@@ -81,7 +83,13 @@ class SentenceReader:
         )
 
     def _read(
-        self, text: str, lowered: str, section: str, inherited: str | None, colon: int = -1
+        self,
+        text: str,
+        lowered: str,
+        section: str,
+        inherited: str | None,
+        colon: int = -1,
+        header: frozenset[str] = frozenset(),
     ) -> SentenceFacts:
         hits = self._lexicon.hits(lowered)
         named = self._places.named(hits.places)
@@ -96,12 +104,14 @@ class SentenceReader:
         if not (mentions or is_normal or is_limited):
             return SentenceFacts((), last_place, False, by_reference, no_contrast, False)
         borders: list[int] = []
-        if mentions and len(hits.sides) > 1:
-            elliptic, borders, heads = find_ellipsis(lowered, mentions, hits)
+        if mentions and len(hits.sides) + len(hits.lobes) + len(hits.places) > 1:
+            elliptic, borders, heads = self._ellipsis.find(lowered, mentions, hits)
             named_again = [one for one in mentions if one.start not in heads]
             mentions = sorted(named_again + elliptic, key=by_start_then_longest)
         context = Context(lowered, hits, mentions, borders)
         placed, is_open = self._placed(mentions, named, context, inherited)
+        if header:
+            placed = self._by_header(placed, mentions, named, header)
         if colon >= 0:
             placed = self._beyond_header(placed, colon)
         facts = self._mentioned(text, section, placed, hits, context) if placed else []
@@ -117,6 +127,36 @@ class SentenceReader:
         return SentenceFacts(
             tuple(facts + limits), last_place, is_open, by_reference, no_contrast, bool(limits)
         )
+
+    def _by_header(
+        self,
+        placed: list[_Placed],
+        mentions: list[Hit[str]],
+        named: list[Hit[str]],
+        header: frozenset[str],
+    ) -> list[_Placed]:
+        """With the findings that words mean under a header; what else they mean has no place there.
+
+        An effusion under "HEART" is no pleural effusion.
+        """
+        meant = {
+            mention: place
+            for mention in mentions
+            if (place := self._places.under(mention.item, named, header)) is not None
+        }
+        if not meant:
+            return placed
+        words = {(mention.start, mention.end) for mention in meant}
+        others = [
+            (mention, place)
+            for mention, place in placed
+            if mention not in meant
+            and (
+                (mention.start, mention.end) not in words
+                or self._places.may_sit(mention.item, header)
+            )
+        ]
+        return sorted([*others, *meant.items()], key=lambda one: by_start_then_longest(one[0]))
 
     def _beyond_header(self, placed: list[_Placed], colon: int) -> list[_Placed]:
         """Without what a header names and the text behind it speaks of in words of its own.
