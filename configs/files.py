@@ -10,13 +10,15 @@ import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from configs.contracts import InputError
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as pads
 
 _CHUNK_BYTES = 1 << 20
 _BATCH_ROWS = 32_768
@@ -100,7 +102,9 @@ def column_names(path: Path) -> list[str]:
 
 
 @contextmanager
-def _table_at(path: Path, columns: list[str] | None) -> Iterator[pads.Dataset]:
+def _table_at(path: Path, columns: list[str] | None) -> Iterator["pads.Dataset"]:
+    import pyarrow.dataset as pads  # imports pandas, which who only writes has no need of
+
     if not path.exists():
         raise InputError(f"{path}: no such file")
     try:

@@ -29,30 +29,15 @@ from model.ensemble import as_one
 from model.evidence import map_affine
 from model.networks import build_network
 from model.networks.sizes import Size
+from model.prediction import Prediction
 from model.volumes.preprocess import PREPROCESS_VERSION, PreparedVolume
-from model.volumes.volume import Affine, HuArray
+from model.volumes.volume import HuArray
 
 BUNDLE_FORMAT = 3
 CONVENTION_NAME = "[a-z0-9_]+"
 """What a convention may be called in a label of a bundle, `convention:label`; a pattern."""
 
 _JSON, _WEIGHTS, _CARD = "bundle.json", "weights.safetensors", "model_card.md"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Prediction:
-    """What a bundle says about one prepared volume.
-
-    logit = bias + sum(map) per label (|difference| < 1e-4); probability is the calibrated logit.
-    Maps and their affine are None for a network that has no evidence.
-    """
-
-    labels: tuple[str, ...]
-    logits_l: NDArray[np.float32]
-    probabilities_l: NDArray[np.float32]
-    maps_lzyx: NDArray[np.float32] | None = field(default=None, repr=False)
-    map_affine_lps: Affine | None = None
-    bias_l: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,6 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from sklearn.isotonic import isotonic_regression
 
 from model.operating import (
     MIN_VALIDATED_POSITIVES,
@@ -203,6 +201,8 @@ def fit_sigmoid(
     A prior holds the slope's logarithm near 0 (standard deviation `log_slope_spread`), so that a
     handful of cases shifts the intercept and hardly touches the slope.
     """
+    from scipy.optimize import minimize  # slow to import, and only who fits needs it
+
     target = _smoothed(positive_n)
 
     def loss(parameters: Floats) -> float:
@@ -222,6 +222,8 @@ def fit_isotonic(logits_n: Floats, positive_n: NDArray[np.bool_]) -> tuple[Knot,
     Joined, so that scans within a step are still told apart. Targets are smoothed as Platt's are,
     so that no probability is 0 or 1.
     """
+    from sklearn.isotonic import isotonic_regression  # slow to import, and only who fits needs it
+
     at, place_n, count = np.unique(logits_n, return_inverse=True, return_counts=True)
     target = np.bincount(place_n, _smoothed(positive_n)) / count
     fitted = isotonic_regression(target, sample_weight=count)

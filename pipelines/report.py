@@ -96,17 +96,23 @@ def report(
         for stale_object in (out / "dicom").glob("*.dcm"):
             stale_object.unlink()
         from pipelines.rendering.reading import Clock, read_scan
+        from pipelines.rendering.writers import Writers
 
         clock = Clock()
-        with clock.stage("load model"):
-            from model import bundle as bundles
+        with Writers(wanted) as writers:
+            with clock.stage("load model"):
+                from model import bundle as bundles
 
-            bundle = bundles.load(model)
-        reading = read_scan(
-            scan, bundle, model, series=series, identified=identified, text=text, clock=clock
-        )
-        _write(reading, wanted, out, clock)
-        objects = _write_dicom(reading, scan, out, clock, quiet) if Form.DICOM in wanted else ()
+                bundle = bundles.load(model)
+            reading = read_scan(
+                scan, bundle, model, series=series, identified=identified, text=text, clock=clock
+            )
+            writers.begin(reading, scan, out)
+            _write(reading, wanted, out, clock)
+            outcomes = writers.outcomes()
+        clock.seconds |= {f"write {form}": one.seconds for form, one in outcomes.items()}
+        problems = [one.problem for one in outcomes.values() if one.problem]
+        objects = outcomes[Form.DICOM].paths if Form.DICOM in outcomes else ()
         if prior and not reading.refused:
             with clock.stage("prior scans"):
                 _write_over_time([*prior, scan], bundle, model, out, identified=identified)
@@ -120,7 +126,11 @@ def report(
         first = content.quality.reasons[0]
         raise InputError(f"{scan}: not read: {first.code}: {first.meaning} (see {out})")
     if not quiet:
+        for problem in problems:
+            messages.print(problem, markup=False)
         _print(content, out, clock if timings else None)
+    if len(problems) == len(wanted):
+        raise InputError("; ".join(problems))
     if destination and not objects:
         raise InputError("nothing was sent: there are no DICOM objects of this scan")
     if lost:
@@ -151,34 +161,15 @@ def _text(path: Path | None, report_id: str | None) -> str | None:
 
 
 def _write(reading: "Reading", wanted: tuple[Form, ...], out: Path, clock: "Clock") -> None:
-    """Every form from the same content."""
-    content = reading.content
-    for form in wanted:
-        with clock.stage(f"write {form}"):
-            if form is Form.JSON:
-                files.write_json(out / "report.json", content.model_dump(mode="json"))
-            elif form is Form.HTML:
-                from pipelines.rendering import html
+    """The forms that this process writes."""
+    if Form.JSON in wanted:
+        with clock.stage("write json"):
+            files.write_json(out / "report.json", reading.content.model_dump(mode="json"))
+    if Form.HTML in wanted:
+        with clock.stage("write html"):
+            from pipelines.rendering import html
 
-                files.write_text(out / "report.html", html.page(reading))
-            elif form is Form.PDF:
-                with files.atomic_path(out / "report.pdf") as temporary:
-                    temporary.write_bytes(_pdf(reading))
-
-
-def _write_dicom(
-    reading: "Reading", scan: Path, out: Path, clock: "Clock", quiet: bool
-) -> tuple[Path, ...]:
-    """The DICOM objects; a scan that can have none is named."""
-    from pipelines.rendering.dicom.write import write_dicom
-
-    with clock.stage("write dicom"):
-        try:
-            return write_dicom(reading, scan, out / "dicom")
-        except InputError as error:
-            if not quiet:
-                messages.print(f"dicom: left out, {error}", markup=False)
-            return ()
+            files.write_text(out / "report.html", html.page(reading))
 
 
 def _write_over_time(
@@ -188,16 +179,6 @@ def _write_over_time(
     from pipelines.timeline import over_time, write
 
     write(over_time(scans, bundle, model, identified=identified), out, "over_time")
-
-
-def _pdf(reading: "Reading") -> bytes:
-    from pipelines.rendering import pdf, pictures
-
-    if reading.volume is None or reading.prediction is None:
-        return pdf.render(reading.content)
-    return pdf.render(
-        reading.content, pictures.key_images(reading.content, reading.volume, reading.prediction)
-    )
 
 
 def _print(content: ScanReport, out: Path, clock: "Clock | None") -> None:

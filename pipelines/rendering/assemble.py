@@ -39,7 +39,8 @@ from pipelines.rendering.landmarks import Landmarks
 from pipelines.rendering.ontology import meaning
 
 if TYPE_CHECKING:  # torch, which the content model has no need of
-    from model.bundle import Bundle, Prediction
+    from model.bundle import Bundle
+    from model.prediction import Prediction
 
 _KERNEL = re.compile(
     r"[A-Za-z]{1,2}|[A-Za-z]{1,2}\d{2,3}[a-z]{0,2}(\\[0-5])?"

@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 from importlib import import_module
+from importlib.util import find_spec
 
 from configs.contracts import InputError
 
@@ -33,12 +34,21 @@ def chosen(text: str) -> tuple[Form, ...]:
 
 
 def lacking(form: Form) -> str | None:
-    """Why this installation cannot write a form, in a line that says what to install."""
-    if form not in _EXTRAS:
+    """Why this installation has not what a form needs, in a line that says what to install."""
+    if form not in _EXTRAS or find_spec(_EXTRAS[form][1]):
         return None
-    extra, module = _EXTRAS[form]
+    return _left_out(form)
+
+
+def unloadable(form: Form) -> str | None:
+    """Load what a form needs, which may take long; the line of `lacking` where that fails."""
     try:
-        import_module(module)
+        import_module(_EXTRAS[form][1])
     except (ImportError, OSError):  # OSError: WeasyPrint without the system's Pango
-        return f'{form}: left out, {module} cannot be loaded; pip install "chestct[{extra}]"'
+        return _left_out(form)
     return None
+
+
+def _left_out(form: Form) -> str:
+    extra, module = _EXTRAS[form]
+    return f'{form}: left out, {module} cannot be loaded; pip install "chestct[{extra}]"'

@@ -16,7 +16,7 @@ from pipelines.rendering.foci import SliceAxis, slice_profile
 from pipelines.rendering.slices import EvidenceMap, Slices, resized
 
 if TYPE_CHECKING:
-    from model.bundle import Prediction
+    from model.prediction import Prediction
 
 MOST_KEY_IMAGES = 9
 _KEY_IMAGE_PIXELS = 360

@@ -14,7 +14,8 @@ from pipelines.rendering import assemble
 from pipelines.rendering.content import Remark, ScanReport, Status
 
 if TYPE_CHECKING:  # torch, which the forms have no need of
-    from model.bundle import Bundle, Prediction
+    from model.bundle import Bundle
+    from model.prediction import Prediction
 
 
 @dataclass(slots=True)

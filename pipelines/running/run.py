@@ -138,6 +138,8 @@ class Run:
 
 def rejected_table(records: Sequence[Rejected]) -> pa.Table:
     """The rows of `rejected.parquet`."""
+    if not records:  # the usual case, and tables of lists import pandas
+        return pa.Table.from_batches([], schema=tables.REJECTED)
     names = tables.REJECTED.names
     columns = {name: [str(getattr(record, name)) for record in records] for name in names}
     return pa.table(columns, schema=tables.REJECTED)

@@ -13,7 +13,6 @@ from highdicom.color import CIELabColor
 from highdicom.seg import Segmentation, SegmentationTypeValues, SegmentDescription
 from numpy.typing import NDArray
 from pydicom.sr.codedict import codes as dicom
-from scipy import ndimage
 
 from pipelines.rendering.content import Decision, Finding, Focus, ScanReport
 from pipelines.rendering.dicom import codes
@@ -23,6 +22,7 @@ from pipelines.rendering.dicom.uids import Uids
 from pipelines.rendering.foci import region_of
 
 _LONGEST_LABEL = 64
+_PARALLEL_CELLS = 1e-6  # a plane that leaves a layer of cells by less from edge to edge lies in it
 _COLOURS = ("#ff6e00", "#00a5ff", "#d2c800", "#c850ff", "#00c878", "#ff5078")
 
 
@@ -84,39 +84,38 @@ def _labels(
         cells[region_of(map_zyx, map_affine_lps, focus)] = number
     to_cell = np.linalg.inv(map_affine_lps)
     found: dict[int, NDArray[np.uint8]] = {}
+    alike: dict[bytes, NDArray[np.uint8]] = {}  # many slices pass through the same cells
     for plane in range(len(source.planes)):
-        labels_yx = _on_plane(cells, to_cell @ source.affine_lps(plane), source.shape_yx)
-        if labels_yx is not None and labels_yx.any():
-            found[plane] = labels_yx
+        indices = _cells_of_pixels(to_cell @ source.affine_lps(plane), source.shape_yx, cells.shape)
+        key = b"".join(index.tobytes() for index in indices)
+        if key not in alike:
+            alike[key] = np.pad(cells, 1)[indices]
+        if alike[key].any():
+            found[plane] = alike[key]
     empty = np.zeros((0, *source.shape_yx), np.uint8)
     return list(found), np.stack(list(found.values())) if found else empty
 
 
-def _on_plane(
-    cells_zyx: NDArray[np.uint8], to_cell: NDArray[np.float64], shape_yx: tuple[int, int]
-) -> NDArray[np.uint8] | None:
-    """The cell's value at every pixel of a plane; None for a plane off all marked cells.
+def _cells_of_pixels(
+    to_cell: NDArray[np.float64], shape_yx: tuple[int, int], cells_zyx: tuple[int, ...]
+) -> tuple[NDArray[np.int16], ...]:
+    """The slice, row and column of the cell that holds each pixel of a plane, counted from 1.
 
-    to_cell: 4x4, (column, row, 0) of a pixel to (column, row, slice) of a cell.
+    to_cell: 4x4, (column, row, 0) of a pixel to (column, row, slice) of a cell. Each index is an
+    array as small as it can be (one row, one column, one number) to which the others broadcast.
+    What lies outside gets the index of a border that is one cell wide.
     """
-    rows, columns = shape_yx
-    ends = to_cell @ [[0, columns, 0, columns], [0, 0, rows, rows], [0, 0, 0, 0], [1, 1, 1, 1]]
-    marked = np.flatnonzero(cells_zyx.any(axis=(1, 2)))
-    if ends[2].max() < marked[0] - 1 or ends[2].min() > marked[-1] + 1:
-        return None
-    # From (plane, row, column) to (slice, row, column): the axes of arrays, not of affines.
-    turned = to_cell[2::-1, [2, 1, 0]]
-    turned[:, 0] = 0.0
-    labels = ndimage.affine_transform(
-        cells_zyx,
-        turned,
-        to_cell[2::-1, 3],
-        output_shape=(1, rows, columns),
-        order=0,
-        mode="grid-constant",
-    )
-    on_plane: NDArray[np.uint8] = labels[0]
-    return on_plane
+    row, column = np.ogrid[: shape_yx[0], : shape_yx[1]]
+    indices = []
+    for axis, count in zip((2, 1, 0), cells_zyx, strict=True):
+        per_column, per_row, _, first = to_cell[axis]
+        place = np.full((1, 1), first)
+        if abs(per_column) * shape_yx[1] > _PARALLEL_CELLS:
+            place = place + per_column * column
+        if abs(per_row) * shape_yx[0] > _PARALLEL_CELLS:
+            place = place + per_row * row
+        indices.append(np.clip(np.floor(place + 1.5), 0, count + 1).astype(np.int16))
+    return tuple(indices)
 
 
 def _segmentation(

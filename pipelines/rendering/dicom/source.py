@@ -40,6 +40,7 @@ class SourceSeries:
     identity: Dataset = field(repr=False)
     """Patient, study and frame of reference."""
     planes: tuple[Slice, ...] = field(repr=False)
+    _described: dict[int, Dataset] = field(default_factory=dict, repr=False)
 
     @property
     def series_uid(self) -> str:
@@ -77,9 +78,9 @@ class SourceSeries:
 
     def nearest(self, place_xyz_mm: Sequence[float]) -> int:
         """The index of the plane nearest to a place."""
-        affines = (self.affine_lps(plane) for plane in range(len(self.planes)))
-        away = [abs((np.asarray(place_xyz_mm) - a[:3, 3]) @ a[:3, 2]) for a in affines]
-        return int(np.argmin(away))
+        positions = np.array([plane.position for plane in self.planes])
+        normal = self.affine_lps(0)[:3, 2]
+        return int(np.abs((np.asarray(place_xyz_mm) - positions) @ normal).argmin())
 
     def frame_number(self, plane: int) -> list[int] | None:
         """The frame that a reference must name; None for an instance of one frame."""
@@ -92,9 +93,11 @@ class SourceSeries:
         """
         if self.multiframe:
             return [self._multiframe()]
-        return [
-            self._single(plane) for plane in (range(len(self.planes)) if planes is None else planes)
-        ]
+        wanted = range(len(self.planes)) if planes is None else planes
+        for plane in wanted:
+            if plane not in self._described:  # every object refers to the same slices
+                self._described[plane] = self._single(plane)
+        return [self._described[plane] for plane in wanted]
 
     def _instance(self, plane: Slice) -> Dataset:
         instance = Dataset()

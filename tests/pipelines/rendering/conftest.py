@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model.bundle import Prediction
 from model.calibration import Calibration, CalibrationState
+from model.prediction import Prediction
 from model.volumes import Assessment, Source, Volume
 from model.volumes.anatomy import find_anatomy
 from pipelines.rendering import assemble, pictures

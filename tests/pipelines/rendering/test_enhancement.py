@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from configs.convention import load_convention
-from model.bundle import Prediction
 from model.calibration import Calibration, CalibrationState
+from model.prediction import Prediction
 from model.volumes import Assessment, Volume
 from model.volumes.anatomy import Anatomy, find_anatomy
 from pipelines.rendering import assemble

@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from model.bundle import Prediction
+from model.prediction import Prediction
 from model.volumes import Volume
 from pipelines.rendering import pictures
 from pipelines.rendering.content import Decision, ScanReport

@@ -11,8 +11,8 @@ from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from model.bundle import Prediction
 from model.calibration import Calibration, CalibrationState
+from model.prediction import Prediction
 from model.volumes import Assessment, Volume, read_volume
 from model.volumes.anatomy import find_anatomy
 from pipelines.rendering import assemble
