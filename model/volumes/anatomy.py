@@ -13,6 +13,7 @@ COARSE_MM = 4.0
 _TISSUE_HU = -400
 _ROOM_AIR_HU = -950
 _EMPHYSEMA_HU = -950
+_FAR_MM = 1e4
 IN_PLANE = np.zeros((3, 3, 3), bool)
 IN_PLANE[1] = ndimage.generate_binary_structure(2, 1)
 
@@ -115,3 +116,18 @@ def _largest(mask: Mask) -> Mask:
     if count == 0:
         return mask
     return np.asarray(labels == 1 + np.argmax(np.bincount(labels.ravel())[1:]))
+
+
+def extent(mask: Mask, axis: int, share: float = 0.03) -> tuple[int, int]:
+    """First and last index along an axis where the mask is over a share of its largest section."""
+    area = mask.sum(axis=tuple(other for other in range(3) if other != axis))
+    used = np.flatnonzero(area > share * area.max())
+    return int(used[0]), int(used[-1])
+
+
+def depth_mm(body_zyx: Mask, row_mm: float, column_mm: float) -> NDArray[np.float64]:
+    """How far each voxel lies from the body's outside in its own slice; 0 outside."""
+    # What the image cuts off is outside; a slice is far from the next.
+    padded = np.pad(body_zyx, ((0, 0), (1, 1), (1, 1)))
+    depth = ndimage.distance_transform_edt(padded, sampling=(_FAR_MM, row_mm, column_mm))
+    return np.asarray(depth[:, 1:-1, 1:-1])

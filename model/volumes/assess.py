@@ -6,9 +6,9 @@ from enum import StrEnum
 
 import numpy as np
 
-from model.volumes.anatomy import Anatomy, Mask, find_anatomy
+from model.volumes.anatomy import Anatomy, Mask, depth_mm, extent, find_anatomy
 from model.volumes.blank import corner_padding
-from model.volumes.upright import Upright, extent, judge
+from model.volumes.upright import Upright, judge
 from model.volumes.volume import PADDING_HU, HuArray, Volume, spacing_of
 
 
@@ -79,6 +79,7 @@ _SIDES_CUT_SHARE = 0.3
 _THICK_MM = 5.05
 _METAL_HU = 2500
 _METAL_ML = 1.0
+_SKIN_MM = 12.0
 _NOISY_HU = 60.0
 _ADULT_YEARS = 18
 
@@ -97,7 +98,7 @@ _BEHIND = {
     AssessReason.UPSIDE_DOWN: ("head_up",),
     AssessReason.BACK_TO_FRONT: ("spine_behind",),
     AssessReason.ON_ITS_SIDE: ("side_by_side", "cut_at_ends"),
-    AssessReason.MIRRORED: ("heart_left",),
+    AssessReason.MIRRORED: ("left_on_left",),
     AssessReason.UNUSUAL_PROPORTIONS: ("lung_height_mm", "body_width_mm"),
     AssessReason.APEX_CUT: ("lung_at_top",),
     AssessReason.BASE_CUT: ("lung_at_bottom",),
@@ -294,7 +295,7 @@ def _posture_reasons(upright: Upright, measured: dict[str, float]) -> Iterator[A
     measured |= {
         "head_up": upright.head_up,
         "spine_behind": upright.spine_behind,
-        "heart_left": upright.heart_left,
+        "left_on_left": upright.left_on_left,
         "side_by_side": upright.side_by_side,
         "cut_at_ends": upright.cut_at_ends,
     }
@@ -304,7 +305,7 @@ def _posture_reasons(upright: Upright, measured: dict[str, float]) -> Iterator[A
         yield AssessReason.BACK_TO_FRONT
     if min(upright.side_by_side, upright.cut_at_ends) < _ON_ITS_SIDE:
         yield AssessReason.ON_ITS_SIDE
-    if upright.heart_left < _MIRRORED:
+    if upright.left_on_left < _MIRRORED:
         yield AssessReason.MIRRORED
 
 
@@ -329,13 +330,17 @@ def _quality_reasons(
 
 
 def _metal_ml(volume: Volume, stride: int, anatomy: Anatomy) -> float:
-    """Within the body: cables and the table do not count."""
+    """Within the body: the table, and cables and electrodes on the skin, do not count."""
     places = np.argwhere(volume.hu_zyx[:, ::stride, ::stride] > _METAL_HU)
+    if not len(places):
+        return 0.0
+    _, dy, dx = spacing_of(anatomy.affine_lps)
     coarse = np.rint(places * (1, stride, stride) / anatomy.step_zyx).astype(int)
     coarse = np.minimum(coarse, np.asarray(anatomy.body_zyx.shape) - 1)
-    inside = int(anatomy.body_zyx[tuple(coarse.T)].sum())
+    # The segmented body takes in what lies on it.
+    deep = depth_mm(anatomy.body_zyx, dy, dx) > _SKIN_MM
     voxel_ml = float(np.prod(volume.spacing_mm_zyx)) / 1000
-    return inside * voxel_ml * stride**2
+    return int(deep[tuple(coarse.T)].sum()) * voxel_ml * stride**2
 
 
 def _noise_hu(hu_zyx: HuArray) -> float:

@@ -1,26 +1,23 @@
 """Which way a chest lies by its content alone, whatever the header says.
 
-Signed scores, above 0 for a chest that is stored as it should be: head up, spine behind, heart to
-the patient's left, lungs side by side, cut at its ends. Most have two votes: disease can turn one.
+Signed scores, above 0 for a chest that is stored as it should be: head up, spine behind, left on the
+left, lungs side by side, cut at its ends. Most are the sum of some votes: disease can turn one.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
-from model.volumes.anatomy import IN_PLANE, Anatomy, Mask
+from model.volumes.anatomy import IN_PLANE, Anatomy, Mask, extent
+from model.volumes.sides import BONE_HU, SPINE_BAND_MM, left_on_left
 from model.volumes.volume import spacing_of
 
-_BONE_HU = 250
 _AIRWAY_HU = -500
 _AIRWAY_CM2 = (0.8, 8.0)
 _AIRWAY_OFF_MIDLINE_MM = 30.0
-_SPINE_BAND_MM = 40.0
 _ENDS_IN_AIR, _CUT_SIDES = 0.3, 0.4  # the sides of a small field of view cut the body too
 _ONE_LUNG_WIDTH = 0.6  # of the body's; two lungs fill more of it along any axis
-_EVEN_LUNGS = 1.6  # beyond this ratio one lung is diseased, and says nothing about sides
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +26,7 @@ class Upright:
 
     head_up: float
     spine_behind: float
-    heart_left: float
+    left_on_left: float
     cut_at_ends: float
     """Below 0 where front and back, or sides, cut more of the body than its ends: another axis
     runs from the feet to the head."""
@@ -47,7 +44,7 @@ def judge(anatomy: Anatomy) -> Upright:
     return Upright(
         head_up=_tissue_sinks(body, lungs, low, high) + _airway_above(anatomy, low, high, middle),
         spine_behind=_bone_behind(anatomy, low, high, middle) + _recess_behind(lungs, low, high),
-        heart_left=_heart_left(anatomy, low, high, middle) + _right_lung_larger(lungs, middle),
+        left_on_left=left_on_left(anatomy, low, high, middle),
         cut_at_ends=_cut_at_ends(body),
         side_by_side=_side_by_side(body[low : high + 1], lungs),
     )
@@ -92,13 +89,6 @@ def _gap(lungs: Mask, axis: int) -> float:
     return 1.0 - float(area[third:-third].min() / sides) if len(area) > 2 * third else 0.0
 
 
-def extent(mask: Mask, axis: int, share: float = 0.03) -> tuple[int, int]:
-    """First and last index along an axis where the mask is over a share of its largest section."""
-    area = mask.sum(axis=tuple(other for other in range(3) if other != axis))
-    used = np.flatnonzero(area > share * area.max())
-    return int(used[0]), int(used[-1])
-
-
 def _tissue_sinks(body: Mask, lungs: Mask, low: int, high: int) -> float:
     """Heart and liver dome make the tissue between the lungs heavier towards the feet."""
     area = np.zeros(len(lungs))
@@ -139,9 +129,9 @@ def _airway_above(anatomy: Anatomy, low: int, high: int, middle: float) -> float
 
 def _bone_behind(anatomy: Anatomy, low: int, high: int, middle: float) -> float:
     """Near the midline most bone is the spine."""
-    reach = _SPINE_BAND_MM / spacing_of(anatomy.affine_lps)[2]
+    reach = SPINE_BAND_MM / spacing_of(anatomy.affine_lps)[2]
     band = np.s_[low : high + 1, :, max(0, round(middle - reach)) : round(middle + reach) + 1]
-    rows = np.nonzero((anatomy.hu_zyx[band] > _BONE_HU) & anatomy.body_zyx[band])[1]
+    rows = np.nonzero((anatomy.hu_zyx[band] > BONE_HU) & anatomy.body_zyx[band])[1]
     if not len(rows):
         return 0.0
     front, back = extent(anatomy.lungs_zyx, 1)
@@ -155,34 +145,3 @@ def _recess_behind(lungs: Mask, low: int, high: int) -> float:
     if not len(lowest):
         return 0.0
     return float(lowest.mean() - np.nonzero(lungs)[1].mean()) / (back - front + 1)
-
-
-def _heart_left(anatomy: Anatomy, low: int, high: int, middle: float) -> float:
-    """Between the lower halves of the lungs tissue lies to the left of the spine."""
-    dx = spacing_of(anatomy.affine_lps)[2]
-    front, back = extent(anatomy.lungs_zyx, 1)
-    posterior = round(back - 0.25 * (back - front))
-    reach = _SPINE_BAND_MM / dx
-    bone = anatomy.hu_zyx[low : high + 1, posterior:] > _BONE_HU
-    columns = np.nonzero(bone)[2]
-    columns = columns[np.abs(columns - middle) < reach]
-    spine = float(columns.mean()) if len(columns) else middle
-    offset, count = 0.0, 0
-    height = high - low + 1
-    for z in range(low + height // 8, low + height // 2):
-        ys, xs = np.nonzero(anatomy.lungs_zyx[z])
-        if not len(xs):
-            continue
-        box = np.s_[z, ys.min() : ys.max() + 1, xs.min() : xs.max() + 1]
-        tissue = np.nonzero(anatomy.body_zyx[box] & ~anatomy.lungs_zyx[box])[1]
-        offset += float((tissue + xs.min() - spine).sum())
-        count += len(tissue)
-    return offset * dx / count / 20 if count else 0.0
-
-
-def _right_lung_larger(lungs: Mask, middle: float) -> float:
-    right = int(lungs[:, :, : round(middle)].sum())
-    left = int(lungs.sum()) - right
-    if not right or not left or not 1 / _EVEN_LUNGS < right / left < _EVEN_LUNGS:
-        return 0.0
-    return math.log(right / left) * 2

@@ -47,8 +47,12 @@ def chest(
     airway: bool = True,
     lungs: tuple[int, ...] = (-1, 1),
     arms: bool = False,
+    lost_on_the_right: float = 0.0,
 ) -> HuArray:
-    """An upright chest of ellipsoids: body, two lungs, heart, spine, airway, a table."""
+    """An upright chest of ellipsoids: body, two lungs, heart, aorta, spine, airway, liver, a table.
+
+    `lost_on_the_right`: how many mm the right lung is smaller, and the heart drawn over to it.
+    """
     places = grid_places(shape_zyx, np.diag([spacing_mm, spacing_mm, spacing_mm, 1.0]))
     extent = np.array(shape_zyx[::-1]) * spacing_mm
     x, y, z = np.moveaxis(places - extent / 2, -1, 0)
@@ -60,8 +64,14 @@ def chest(
         taper = np.clip((z + 125) / 60, 0, 1) * np.clip((125 - z) / 60, 0, 1)
         width, depth = 60 * np.sqrt(taper) + 1e-3, 85 * np.sqrt(taper) + 1e-3
         lung = ((x - side * 75) / width) ** 2 + ((y - 5) / depth) ** 2 < 1
+        if side < 0:
+            lung &= z > lost_on_the_right - 125
         hu[lung & (taper > 0)] = -850
-    hu[((x - 25) / 55) ** 2 + ((y + 25) / 45) ** 2 + ((z + 45) / 55) ** 2 < 1] = 45
+    hu[(x > 15) & ((x / 120) ** 2 + (y / 80) ** 2 < 1) & (z < -115)] = -100  # fat beside the liver
+    hu[((x - 28) / 14) ** 2 + ((y - 62) / 14) ** 2 < 1] = 45
+    hu[
+        ((x - 25 + lost_on_the_right) / 55) ** 2 + ((y + 25) / 45) ** 2 + ((z + 45) / 55) ** 2 < 1
+    ] = 45
     if airway:
         hu[((x / 9) ** 2 + ((y + 5) / 9) ** 2 < 1) & (z > 30)] = -1000
     hu[(x / 18) ** 2 + ((y - 85) / 20) ** 2 < 1] = 350

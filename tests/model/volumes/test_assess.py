@@ -46,6 +46,11 @@ def test_a_flip_is_seen_in_the_content(axis: int, reason: AssessReason) -> None:
     assert reason in assess(flipped(CHEST, axis)).reasons
 
 
+def test_a_right_lung_that_lost_volume_does_not_mirror_a_chest() -> None:
+    # The heart alone, drawn over, and the lungs' sizes would say so.
+    assert assess(volume(chest(lost_on_the_right=60.0))).reasons == ()
+
+
 def test_each_vote_for_up_and_down_counts_alone() -> None:
     without = judge(find_anatomy(volume(chest(airway=False)))).head_up
     with_airway = judge(find_anatomy(CHEST)).head_up
@@ -161,8 +166,11 @@ def test_notes_on_quality() -> None:
     thick = volume_of(chest(), affine_of((5.5, 5.0, 5.0)))
     assert R.THICK_SLICES in assess(thick).reasons
     metal = HU.copy()
-    metal[30:33, 20:23, 38:41] = 3071
+    metal[30:33, 24:27, 38:41] = 3071
     assert R.METAL in assess(volume(metal)).reasons
+    electrode = HU.copy()
+    electrode[30:33, 16:18, 38:41] = 3071  # on the skin
+    assert R.METAL not in assess(volume(electrode)).reasons
     child = replace(CHEST, source=replace(CHEST.source, age_years=7))
     assert R.CHILD in assess(child).reasons
 
