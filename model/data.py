@@ -255,7 +255,7 @@ class Volumes(Dataset[tuple[Tensor, int]]):
             )
         if not np.isfinite(hu_zyx).all():
             raise InputError(f"volume {volume_id}: holds NaN or infinity; prepare the scans again")
-        return torch.from_numpy(hu_zyx.astype(np.int16))
+        return torch.from_numpy(hu_zyx.astype(np.int16, copy=False))
 
 
 def mean_by_scan(
