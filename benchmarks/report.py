@@ -7,8 +7,9 @@ and again in a process that has its model loaded; the PDF and the DICOM objects 
 processes of their own, so stages add up to more than the clock's seconds, and memory is that of
 the largest process. Without --bundle the networks are untrained: their arithmetic takes as long as
 a trained one's, but nothing stands above its threshold, so no segmentation is written: give a
-trained bundle for all that a scan takes. `--slices` also measures the same series interpolated to that many slices. `--boxes` compares boxes that a person
-drew (VOC XML named by SOP instance UID, as in Lung-PET-CT-Dx) with the evidence of a bundle.
+trained bundle for all that a scan takes. `--slices` also measures the same series interpolated to
+that many slices. `--boxes` compares boxes that a person drew (VOC XML named by SOP instance UID, as
+in Lung-PET-CT-Dx) with the evidence of a bundle.
 """
 
 import argparse

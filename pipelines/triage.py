@@ -1,7 +1,9 @@
 """`chestct triage`: scans in, a worklist in the order in which to read them out."""
 
+import signal
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,7 +62,7 @@ def triage(
     identified
         Show patient id, accession, date and UIDs; without it UIDs are hashed.
     watch
-        Go on looking for new scans until Ctrl-C.
+        Go on looking for new scans until Ctrl-C or SIGTERM.
     every
         With --watch: seconds between two looks.
     settle
@@ -150,14 +152,31 @@ def _once(arrivals: "Arrivals", board: "Board", workers: int, quiet: bool) -> No
 
 
 def _watch(arrivals: "Arrivals", board: "Board", workers: int, every: float, quiet: bool) -> None:
-    """Look and read until Ctrl-C, which ends it cleanly: what is under way is read next time."""
+    """Look and read until a signal ends it cleanly: what is under way is read next time."""
     from pipelines.triaging.readers import Readers
 
     if not quiet:
         messages.print(f"watching {arrivals.root}; Ctrl-C ends it", markup=False)
-    with suppress(KeyboardInterrupt), Readers(workers) as readers:
+    with suppress(KeyboardInterrupt), _ended_by_signals(), Readers(workers) as readers:
         while True:
             _look_and_read(arrivals, board, readers, every)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """SIGTERM ends as Ctrl-C does, and so does Ctrl-C where a shell had it ignored (`&`, nohup)."""
+    try:
+        before = {
+            number: signal.signal(number, signal.default_int_handler)
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+    except ValueError:  # not the main thread: signals go elsewhere
+        before = {}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _look_and_read(arrivals: "Arrivals", board: "Board", readers: "Readers", every: float) -> None:

@@ -1,4 +1,4 @@
-"""A patient's series read by a bundle and put in order of date."""
+"""A patient's series read by a bundle and put in order of date and time."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,6 +31,8 @@ class Read:
     report_ids: tuple[str, ...]
     """Accession number and study UID, as far as known: what its report may be called."""
     date: str
+    time: str
+    """HHMMSS at which the study began, or empty."""
     kernel: str
     content: ScanReport
 
@@ -85,6 +87,7 @@ def of_reading(item: Candidate, reading: Reading) -> Read:
         patient_id=item.patient_id if item.part else "",
         report_ids=tuple(filter(None, (item.accession, item.study_uid))),
         date=(source.date if source else "") or (header.date if header else ""),
+        time=(source.time if source else "") or (header.time if header else ""),
         kernel=source.kernel if source else "",
         content=reading.content,
     )
@@ -105,7 +108,7 @@ def timeline(
         groups[read.study].append(read)
     if len(groups) > 1 and not all(map(_day, groups.values())):
         raise InputError("a study has no date in its headers, so it cannot be placed in time")
-    ordered = sorted(groups.values(), key=lambda of_study: _day(of_study) or date.min)
+    ordered = sorted(groups.values(), key=_began)
     first = _day(ordered[0])
     studies: list[Study] = []
     scores: list[list[Scored]] = []
@@ -164,6 +167,11 @@ def _reconstruction(read: Read) -> Reconstruction:
         reasons=content.quality.reasons,
         notes=content.quality.notes,
     )
+
+
+def _began(of_study: Sequence[Read]) -> tuple[date, str]:
+    """Day and time of day; of one day, a study whose time is not known comes first."""
+    return _day(of_study) or date.min, max(read.time for read in of_study)
 
 
 def _day(of_study: Sequence[Read]) -> date | None:

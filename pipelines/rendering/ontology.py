@@ -14,7 +14,7 @@ class Meaning:
 
     group: Group
     findings: frozenset[str]
-    """Every finding that feeds it, narrower ones included."""
+    """Every finding that feeds it: narrower ones included, those that a rule excepts left out."""
     own: frozenset[str]
     """The findings that its rules name."""
     umbrella: bool
@@ -36,19 +36,28 @@ def meaning(label: str) -> Meaning | None:
     if plain not in convention.labels:
         return None
     known = load_findings()
-    own = frozenset(finding for rule in convention.rules(plain) for finding in rule.findings)
+    rules = convention.rules(plain)
+    own = frozenset(finding for rule in rules for finding in rule.findings)
     if not own <= known.keys():
         return None
-    first = known[convention.rules(plain)[0].findings[0]]
+    first = known[rules[0].findings[0]]
     named: list[Finding] = [known[finding] for finding in own]
     return Meaning(
         group=first.group,
-        findings=own | {f for f in known if not own.isdisjoint(ancestors(f, known))},
+        findings=frozenset().union(
+            *(_within(rule.findings, known) - _within(rule.unless, known) for rule in rules)
+        ),
         own=own,
         umbrella=any(finding.kind is Kind.UMBRELLA for finding in named),
         variant=all(finding.kind is Kind.VARIANT for finding in named),
         needs_contrast=all(finding.requires is Needs.CONTRAST for finding in named),
     )
+
+
+def _within(findings: tuple[str, ...], known: dict[str, Finding]) -> frozenset[str]:
+    """These findings and every narrower one."""
+    wanted = frozenset(findings)
+    return wanted | {name for name in known if not wanted.isdisjoint(ancestors(name, known))}
 
 
 def included(label: str, labels: tuple[str, ...]) -> tuple[str, ...]:

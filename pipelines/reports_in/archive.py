@@ -170,7 +170,7 @@ def _accepted(records: _Records, options: ReadOptions) -> _Records:
             continue
         fault = seen.fault(record)
         if fault is None and not options.any_language and not is_english(record.text):
-            fault = RecordReason.LANGUAGE, "not in English, or not wholly (--any-language reads it)"
+            fault = RecordReason.LANGUAGE, "not in English, or not wholly"
         if fault is None and len(record.text) > MAX_TEXT_CHARS:
             fault = (
                 RecordReason.TOO_LONG,

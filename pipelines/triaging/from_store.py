@@ -1,6 +1,7 @@
 """The scans of a store that `prepare` made: already on the grid, already under pseudonyms."""
 
 from collections.abc import Hashable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 def read_store(store: Store, bundle: "Bundle") -> Iterator[Dealt]:
     """Read every volume of a store, and give those that `prepare` had set aside as not read.
 
-    A store keeps no evidence and no time of arrival: the date of the examination is taken.
+    A store keeps no evidence and no time of arrival: the examination's date and time are taken.
     Raises InputError for a store of another profile.
     """
     if store.profile != bundle.profile:
@@ -88,11 +89,17 @@ def _needs_contrast(label: str) -> bool:
 
 
 def _arrived(store: Store, row: Mapping[Hashable, Any]) -> float:
-    try:
-        return datetime.strptime(row["date"], "%Y%m%d").replace(tzinfo=UTC).timestamp()
-    except (TypeError, ValueError):  # no date, or none that a calendar has
-        path = store.path / str(row["array"])
-        return path.stat().st_mtime if path.exists() else 0.0
+    day = _joined(row, "date")
+    for text, form in ((_joined(row, "date", "time"), "%Y%m%d%H%M%S"), (day, "%Y%m%d")):
+        with suppress(ValueError):  # none, or none that a calendar has
+            return datetime.strptime(text, form).replace(tzinfo=UTC).timestamp()
+    path = store.path / str(row["array"])
+    return path.stat().st_mtime if path.exists() else 0.0
+
+
+def _joined(row: Mapping[Hashable, Any], *columns: str) -> str:
+    """The columns' texts in one; a missing one counts as empty."""
+    return "".join(text for column in columns if isinstance(text := row[column], str))
 
 
 def _set_aside(store: Store) -> Iterator[Dealt]:

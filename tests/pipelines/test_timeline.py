@@ -117,6 +117,23 @@ def test_studies_stand_in_order_and_only_like_series_are_compared(out: Path) -> 
         assert other.why == ("kernel B30f, then FC52",)
 
 
+def test_studies_of_one_day_stand_in_order_of_time(model: Path, tmp_path: Path) -> None:
+    def at(study: int, time: str) -> Callable[[Dataset], None]:
+        def fill(image: Dataset) -> None:
+            named(study, 1, "20200101", "B30f")(image)
+            image.StudyTime = time
+
+        return fill
+
+    write_series(tmp_path / "scans" / "a", chest(), fill=at(1, "180000"))
+    write_series(tmp_path / "scans" / "b", chest(), fill=at(2, "073000.5"))
+    made = timeline(
+        tmp_path / "scans", model=model, out=tmp_path / "out", identified=True, quiet=True
+    )
+    accessions = [study.reconstructions[0].scan.accession for study in made.studies]
+    assert accessions == ["CANARY-A2", "CANARY-A1"]
+
+
 def test_words_of_change_come_from_the_texts_and_are_quoted(out: Path) -> None:
     (track,) = saved(out).tracks
     assert (track.findings, track.side, track.lobe) == (("nodule",), "right", "right_upper_lobe")

@@ -2,9 +2,11 @@
 
 import csv
 import json
+import os
 import shutil
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +36,7 @@ def named(number: int) -> Callable[[Dataset], None]:
         image.SOPInstanceUID = f"1.2.840.{number}.1.{image.InstanceNumber}"
         image.file_meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
         image.PatientID, image.AccessionNumber = f"CANARY-P{number}", f"CANARY-A{number}"
+        image.StudyTime = "120000" if number == 1 else ""
 
     return fill
 
@@ -186,12 +189,23 @@ def test_a_second_run_reads_nothing_again_and_another_policy_ranks_anew(
     assert [watched.name for watched in again.watched] == ["Lung nodule"]
 
 
-def test_a_folder_that_fills_is_read_until_it_is_interrupted(
-    archive: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def _interrupts_ignored() -> Iterator[None]:
+    """As a shell starts what it puts into the background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interrupts_ignored")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_folder_that_fills_is_read_until_a_signal_ends_it(
+    number: int, archive: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(seconds: float) -> None:
         if saved(tmp_path).having(Standing.RANKED):
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), number)
 
     monkeypatch.setattr(time, "sleep", interrupt)
     watched = triage(
@@ -230,6 +244,8 @@ def test_a_store_gives_the_same_numbers_and_keeps_what_prepare_refused(
     alike = [row.urgency for row in saved(out).having(Standing.RANKED)]
     assert [row.urgency for row in made.having(Standing.RANKED)] == pytest.approx(alike, abs=1e-3)
     assert all(row.overdue for row in made.having(Standing.RANKED))  # by the date of the study
+    noon, unknown = sorted(row.waited_hours for row in made.having(Standing.RANKED))
+    assert unknown - noon == pytest.approx(12, abs=0.1)
     with pytest.raises(InputError, match="a store holds pseudonyms only"):
         triage(tmp_path / "store", model=model, out=tmp_path / "o", identified=True, quiet=True)
 

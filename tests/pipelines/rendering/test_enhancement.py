@@ -69,7 +69,9 @@ def test_an_embolism_is_not_assessable_without_contrast(
 
 def test_the_ontology_knows_umbrellas_and_needs() -> None:
     labels = tuple(f"rad_chestct:{name}" for name in load_convention("rad_chestct").labels)
-    assert "rad_chestct:consolidation" in included("rad_chestct:opacity", labels)
+    assert "rad_chestct:scattered_calc" in included("rad_chestct:calcification", labels)
+    # What a convention excepts from a broad label, the label does not include.
+    assert "rad_chestct:consolidation" not in included("rad_chestct:opacity", labels)
     assert included("rad_chestct:emphysema", labels) == ()
     dissection = meaning("clinical:aortic_dissection")
     assert dissection is not None
