@@ -128,18 +128,19 @@ def _shell(hu_bzyx: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """
     padded = functional.pad(hu_bzyx[:, None].float(), (REACH,) * 6, mode="replicate")
     padded = padded[:, 0].to(torch.int16)
-    highest = torch.full_like(hu_bzyx, _LOWEST_HU)
-    lowest = torch.full_like(hu_bzyx, _HIGHEST_HU)
+    # Of both ends together, and halved at last: sums of two values of at most 1024 HU fit an int16.
+    highest = torch.full_like(hu_bzyx, 2 * _LOWEST_HU)
+    lowest = torch.full_like(hu_bzyx, 2 * _HIGHEST_HU)
     total = torch.zeros_like(hu_bzyx, dtype=torch.int32)
     for z, y, x in _LINES:
-        # Two values of at most 1024 HU fit an int16.
         both = _moved(padded, (z, y, x), hu_bzyx.shape) + _moved(
             padded, (-z, -y, -x), hu_bzyx.shape
         )
         total += both
-        both = both.div_(2, rounding_mode="floor")
         torch.maximum(highest, both, out=highest)
         torch.minimum(lowest, both, out=lowest)
+    for extreme in (highest, lowest):
+        extreme.div_(2, rounding_mode="floor")
     return highest, lowest, total // (2 * len(_LINES))
 
 
