@@ -45,9 +45,10 @@ class EllipticReader:
         self._fill = frozenset(word for one in words for word in one.fill)
         self._says = frozenset(word for one in words for word in one.says)
         self._parts = frozenset(word for one in words for word in one.parts)
+        self._part = re.compile(rf"\b(?:{'|'.join(sorted(self._parts)) or '(?!)'})\b").search
         self._contrasts = frozenset(word for one in words for word in one.contrasts)
         joints = {word for one in words for word in one.joints} | self._contrasts
-        border = rf"[,;:/]|\b(?:{'|'.join(sorted(joints))})\b" if joints else "[,;:/]"
+        border = rf"[,;:/]| (?:{'|'.join(sorted(joints))})(?= )" if joints else "[,;:/]"
         self._borders = re.compile(border).finditer
 
     def find(self, text: str, mentions: list[Hit[str]], hits: Hits) -> Elliptic:
@@ -57,25 +58,34 @@ class EllipticReader:
         size or denial, and nothing else: "small on the right", "none in the axilla". It speaks of
         the finding that was mentioned last, elsewhere.
         """
+        named = [*hits.sides, *hits.lobes, *hits.places]
+        first = mentions[0].end
+        if all(hit.start < first for hit in named):
+            return NO_ELLIPSIS
         found: list[Hit[str]] = []
         borders: list[int] = []
         heads: set[int] = set()
-        last: list[Hit[str]] = []
-        told: set[str] = set()
-        head: list[int] = []
-        for piece in self._pieces(text, hits):
-            inside = [one for one in mentions if piece.start <= one.start < piece.end]
-            if inside:
-                last = _last_phrase(text, inside)
-                is_head = text[piece.end : piece.end + 1] in _HEADS
-                head = [one.start for one in inside] if is_head else []
-                told = {hit.item for hit in _where(piece, hits)}
-            elif last and (place := self._only_place(text, piece, hits, headed=bool(head))):
-                where = {hit.item for hit in _where(piece, hits)}
-                if head or (told and where != told):
-                    found += [Hit(place.start, place.end, one.item) for one in last]
-                    borders += [piece.start, piece.end]
-                    heads.update(head)
+        pieces = self._pieces(text, hits)
+        for number, piece in enumerate(pieces):
+            start, end, _ = piece
+            if start < first or end - start > _LONGEST or _inside(piece, mentions):
+                continue
+            if not (_inside(piece, named) or (hits.lobes and self._part(text, start, end))):
+                continue
+            spoken = next(one for one in reversed(pieces[:number]) if _inside(one, mentions))
+            is_head = text[spoken.end : spoken.end + 1] in _HEADS
+            place = self._only_place(text, piece, hits, headed=is_head)
+            if place is None:
+                continue
+            told, tells = _items(spoken, named), _items(piece, named)
+            if is_head or (told and tells != told):
+                subject = _inside(spoken, mentions)
+                found += [
+                    Hit(place.start, place.end, one.item) for one in _last_phrase(text, subject)
+                ]
+                borders += [piece.start, piece.end]
+                if is_head:
+                    heads.update(one.start for one in subject)
         return Elliptic(found, borders, frozenset(heads)) if found else NO_ELLIPSIS
 
     def goes_on(self, text: str, hits: Hits) -> bool:
@@ -90,10 +100,11 @@ class EllipticReader:
         pieces: list[_Piece] = []
         start, before = 0, ""
         for border in self._borders(text):
-            if border[0] == ":" and self._names_only(text, start, border.start(), hits):
+            end, following = border.span()
+            if text[end] == ":" and self._names_only(text, start, end, hits):
                 continue
-            pieces.append(_Piece(start, border.start(), before))
-            start, before = border.end(), border[0]
+            pieces.append(_Piece(start, end, before))
+            start, before = following, text[end:following]
         pieces.append(_Piece(start, len(text), before))
         return pieces
 
@@ -117,8 +128,8 @@ class EllipticReader:
         meanings = {hit.item.means for hit in cues}
         if len(sides) > 1 or Meaning.NORMAL in meanings:
             return None
-        where = _where(piece, hits)
-        says = before in self._contrasts or not meanings <= _SAYS_NOTHING
+        where = _inside(piece, [*hits.sides, *hits.lobes, *hits.places])
+        says = before.strip() in self._contrasts or not meanings <= _SAYS_NOTHING
         for word in self._words(text, piece, [*where, *hits.segments, *cues]):
             if word[0] in self._says:
                 says = True
@@ -159,7 +170,9 @@ def _last_phrase(text: str, mentions: list[Hit[str]]) -> list[Hit[str]]:
     return last
 
 
-def _where(piece: _Piece, hits: Hits) -> list[Hit[str]]:
-    """The sides, lobes and places that a piece names."""
-    named = (*hits.sides, *hits.lobes, *hits.places)
-    return [hit for hit in named if piece.start <= hit.start < piece.end]
+def _inside(piece: _Piece, hits: Sequence[Hit[str]]) -> list[Hit[str]]:
+    return [hit for hit in hits if piece.start <= hit.start < piece.end]
+
+
+def _items(piece: _Piece, hits: Sequence[Hit[str]]) -> set[str]:
+    return {hit.item for hit in hits if piece.start <= hit.start < piece.end}
