@@ -179,7 +179,8 @@ def _sweep(
             paper.say(f"| {setting} | out of memory | | | | |")
             return False
         except Exception as error:  # compilers fail in many ways: the rest goes on
-            paper.say(f"| {setting} | failed: {type(error).__name__} | | | | |")
+            told = f"{type(error).__name__}: {error}".splitlines()[0].replace("|", "/")[:100]
+            paper.say(f"| {setting} | failed: {told} | | | | |")
             return True
         finally:
             _forget(setting, device)

@@ -26,7 +26,7 @@ from model.training.history import Epoch, Progress, Watcher
 from model.training.identity import claim, identity_of
 from model.training.lesson import Lesson
 from model.training.loop import SeedRun
-from model.training.memory import check_memory
+from model.training.memory import check_memory, memory_said
 from model.training.regional import RegionalStart, regional_start
 from model.training.validation import label_aurocs, macro, predict
 
@@ -101,7 +101,7 @@ def fit(
         claim(resume_folder, identity_of(config, parts, hashes), resume=resume)
 
     first_only(fabric, begin)
-    with quiet_lightning():
+    with quiet_lightning(), memory_said(config):
         lesson, start = _prepared(fabric, network, train, validation, read, labels, resume_folder)
         taught = [
             _taught(
@@ -263,17 +263,25 @@ def _start_hash(config: TrainConfig) -> dict[str, str]:
     return {"start weights": files.sha256_of(path)[:16]}
 
 
+def any_label_has_both_values(part: Part) -> bool:
+    """Whether a macro AUROC can be told on a part."""
+    values = known_values(part.values_nl)
+    return bool(((values == 1).any(axis=0) & (values == 0).any(axis=0)).any())
+
+
+NOTHING_TO_CHOOSE_BY = (
+    "no label has both values in the validation split, so nothing could be chosen by it; give "
+    "`chestct cohort` a larger --validation"
+)
+
+
 def check_parts(config: TrainConfig, train: Part, validation: Part, processes: int) -> None:
     """Raise InputError for parts that so many processes cannot learn from."""
     for part, name in ((train, "train"), (validation, "validation")):
         if not len(part):
             raise InputError(f"the {name} split is empty; give `chestct cohort` another share")
-    values = known_values(validation.values_nl)
-    if not ((values == 1).any(axis=0) & (values == 0).any(axis=0)).any():
-        raise InputError(
-            "no label has both values in the validation split, so nothing could be "
-            "chosen by it; give `chestct cohort` a larger --validation"
-        )
+    if not any_label_has_both_values(validation):
+        raise InputError(NOTHING_TO_CHOOSE_BY)
     scans = len(set(train.scan_ids))
     if scans < 2:
         raise InputError("the train split holds one scan; training needs more")

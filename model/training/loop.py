@@ -26,7 +26,6 @@ from model.training.guard import Guard
 from model.training.history import Epoch, Progress, Step, Watcher
 from model.training.learner import Learner
 from model.training.lesson import Lesson
-from model.training.memory import too_little
 from model.training.plan import Plan, Steps
 from model.training.schedule import rate_at
 from model.training.validation import label_aurocs, macro, predict
@@ -119,14 +118,7 @@ class SeedRun:
         progress = self.progress
         rate = rate_at(self.config, progress.step, self.plan.steps, progress.minutes)
         self.learner.rate = rate
-        try:
-            loss, stop = self._step(hu_bzyx, rows)
-        except torch.OutOfMemoryError:
-            raise too_little(self.config.batch_size) from None
-        except RuntimeError as error:
-            if "can't allocate memory" in str(error) or "not enough memory" in str(error):
-                raise too_little(self.config.batch_size) from None
-            raise
+        loss, stop = self._step(hu_bzyx, rows)
         if not progress.skipped_last:
             progress.loss_sum += loss
             progress.loss_steps += 1

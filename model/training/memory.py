@@ -1,15 +1,21 @@
-"""Whether the volumes of a run fit into memory, asked before hours are spent."""
+"""Whether a run fits into memory: asked before hours are spent, and said where it does not."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+import torch
 
 from configs.contracts import InputError
 from configs.profile import Profile
+from configs.training import TrainConfig
 
 _CGROUP = Path("/sys/fs/cgroup")
 _BYTES_A_VOXEL = 2
 _SHARE = 0.8  # the rest is for everything else
+_NO_MEMORY = ("can't allocate memory", "not enough memory")
+"""What PyTorch's CPU allocator says, as a plain RuntimeError."""
 
 
 def check_memory(profile: Profile, volumes: int, processes: int) -> None:
@@ -39,9 +45,30 @@ def available_bytes() -> int:
     return free if limit == "max" else max(0, min(free, int(limit) - used))
 
 
-def too_little(batch_size: int) -> InputError:
-    """What to say where a step found no memory."""
+@contextmanager
+def memory_said(config: TrainConfig) -> Iterator[None]:
+    """Where memory ends, or takes a process that reads the store: say which fields help.
+
+    Raises InputError in place of what PyTorch raises then.
+    """
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError):
+        raise _too_little(config) from None
+    except RuntimeError as error:
+        if any(told in str(error) for told in _NO_MEMORY):
+            raise _too_little(config) from None
+        if "DataLoader worker" in str(error):
+            raise InputError(
+                f"workers: one of {config.workers} processes that read the store was ended from "
+                "outside, mostly because memory or shared memory (/dev/shm) is full; lower "
+                "workers or batch_size, or give a container more (docker run --shm-size 16g)"
+            ) from None
+        raise
+
+
+def _too_little(config: TrainConfig) -> InputError:
     return InputError(
-        f"a step of {batch_size} scans needs more memory than the device has; lower batch_size, "
-        "set gradient_checkpointing: true, or train a smaller profile"
+        f"a step of {config.batch_size} scans needs more memory than the device has; lower "
+        "batch_size, set gradient_checkpointing: true, or train a smaller profile"
     )

@@ -18,6 +18,10 @@ MIN_POSITIVES = 50
 UNKNOWN, SEVERAL = "not recorded", "several"
 _THICKNESS_MM = ((1.25, "up to 1.25 mm"), (2.5, "to 2.5 mm"), (5.0, "to 5 mm"))
 _THICKER = "above 5 mm"
+_ORDERS: dict[str, tuple[str, ...]] = {
+    "age": (),  # bands sort as text
+    "slice thickness": (*(name for _, name in _THICKNESS_MM), _THICKER),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +43,24 @@ class Group:
 def groups(
     judged: Judged, attributes: pd.DataFrame, resamples: int, seed: int
 ) -> tuple[Group, ...]:
-    """Every group of every attribute (`scan_attributes`), largest first within its attribute."""
+    """Every group of every attribute (`scan_attributes`), attribute by attribute."""
     found = []
     for attribute in attributes.columns:
         values = attributes.loc[judged.ids, attribute].to_numpy()
-        names, counts = np.unique(values, return_counts=True)
-        for name in names[np.argsort(-counts, kind="stable")]:
+        for name in _in_order(str(attribute), values.tolist()):
             part = judged.rows(np.flatnonzero(values == name))
             found.append(_group(str(attribute), str(name), part, resamples, seed))
     return tuple(found)
+
+
+def _in_order(attribute: str, values: list[str]) -> list[str]:
+    """The groups by age and by thickness from low to high, others from the largest on."""
+    names, counts = np.unique(values, return_counts=True)
+    if (order := _ORDERS.get(attribute)) is None:
+        return [str(name) for name in names[np.argsort(-counts, kind="stable")]]
+    return sorted(
+        map(str, names), key=lambda name: (order.index(name) if name in order else len(order), name)
+    )
 
 
 def _group(attribute: str, value: str, part: Judged, resamples: int, seed: int) -> Group:

@@ -132,9 +132,11 @@ def write(out: Path, request: Request, findings: Findings) -> None:
 
 def _check_profile(store: Store, bundle: Bundle) -> None:
     if store.profile != bundle.profile:
+        found, wanted = store.profile.model_dump(), bundle.profile.model_dump()
+        differing = next(name for name in wanted if found[name] != wanted[name])
         raise InputError(
-            f"{store.path}: prepared for profile {store.profile.name!r}, the bundle wants "
-            f"{bundle.profile.name!r}; prepare the scans again"
+            f"{store.path}: prepared for another profile than the bundle's ({differing}: "
+            f"{found[differing]}, the bundle wants {wanted[differing]}); prepare the scans again"
         )
 
 

@@ -15,6 +15,7 @@ from configs.convention import load_convention
 from model.bundle import CONVENTION_NAME
 from model.data import Part, read_labels, read_parts, read_soft_labels
 from model.losses import known_values
+from model.training.fit import NOTHING_TO_CHOOSE_BY, any_label_has_both_values
 from model.volumes.store import Store
 from pipelines.labelled.values import convention_of
 from pipelines.training.unassessed import mark_unassessed
@@ -68,6 +69,8 @@ def read_teaching(
     parts = read_parts(cohort, frame, store, soft)
     _check_splits(cohort, parts)
     teaching = _learnable(tables[0], tuple(frame.columns), parts)
+    if not any_label_has_both_values(teaching.parts[Split.VALIDATION]):
+        raise InputError(f"{cohort}: {NOTHING_TO_CHOOSE_BY}")
     named = {"labels": list(tables), "cohort": [cohort]}
     named |= {"soft labels": [soft_labels]} if soft_labels else {}
     hashes = {name: digest_of(paths) for name, paths in named.items()}

@@ -254,7 +254,7 @@ def test_columns_that_are_no_labels_are_refused(tmp_path, archive):
 @pytest.mark.parametrize(
     ("argument", "given", "message"),
     [
-        ("config", "smal", "smal: no such file, and no recipe .* there are base, demo, large, qu"),
+        ("config", "smal", "smal: no such file, and no recipe .* there are base, "),
         ("labels", "cohort", r"cohort: holds no labels\.parquet; .*`chestct label`"),
         ("labels", "labels.csv", r"labels\.csv: is no Parquet table; .*`chestct label`"),
         ("cohort", "store", r"store: holds no cohort\.parquet; .*`chestct cohort`"),
@@ -263,6 +263,7 @@ def test_columns_that_are_no_labels_are_refused(tmp_path, archive):
             "no_validation",
             r"no_validation: the validation split is empty; .*--validation",
         ),
+        ("labels", "one_sided", r"cohort: no label has both values in the validation split.*--val"),
         ("labels", "healthy", "healthy: no label has positives and negatives in the train split"),
     ],
 )
@@ -271,6 +272,10 @@ def test_what_is_given_for_another_thing_is_refused(archive, tmp_path, argument,
     cohort = files.read_table(archive / "cohort" / "cohort.parquet").to_pandas()
     labels.to_csv(tmp_path / "labels.csv", index=False)
     write_labels(tmp_path / "healthy", labels.assign(**dict.fromkeys(NAMES, 0)))
+    held = labels["report_id"].isin(cohort.loc[cohort["split"] == "validation", "report_id"])
+    one_sided = labels.copy()
+    one_sided.loc[held, list(NAMES)] = 0
+    write_labels(tmp_path / "one_sided", one_sided)
     write_cohort(tmp_path / "no_validation", cohort[cohort["split"] != "validation"])
     here = tmp_path / given if (tmp_path / given).exists() else archive / given
     with pytest.raises(InputError, match=message):

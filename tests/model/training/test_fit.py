@@ -1,3 +1,6 @@
+import os
+import signal
+
 import numpy as np
 import pytest
 import torch
@@ -88,6 +91,31 @@ def test_too_little_memory_is_said_before_the_start(tmp_path, monkeypatch):
         InputError, match=r"72 volumes of profile tiny .*--override in_memory=false"
     ):
         fit_on(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA"), RuntimeError("can't allocate memory"), MemoryError()]
+)
+def test_a_step_without_memory_says_which_fields_help(tmp_path, monkeypatch, error):
+    def summed(*arguments):
+        raise error
+
+    monkeypatch.setattr("model.training.loop.summed_bce", summed)
+    with pytest.raises(InputError, match=r"step of 4 scans .*batch_size, set gradient_checkpointi"):
+        fit_small(tmp_path)
+
+
+def test_a_reading_process_that_is_killed_says_which_fields_help(tmp_path):
+    config = SMALL.model_copy(update={"workers": 1, "in_memory": False, "network": "resnet3d"})
+    here = os.getpid()
+
+    def read(volume: str):
+        if os.getpid() != here:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return HU[int(volume)]
+
+    with pytest.raises(InputError, match=r"workers: one of 1 processes .*lower workers or batch"):
+        fit_small(tmp_path, config, read=read)
 
 
 def test_patience_and_the_clock_end_a_run(tmp_path):

@@ -42,6 +42,31 @@ def test_groups_are_measured_with_fifty_positives_and_said_to_have_fewer():
     assert men.macro_auroc is None
 
 
+def test_groups_that_have_an_order_come_in_it_others_by_size():
+    cases = judged(6)
+    attributes = pd.DataFrame(
+        {
+            "age": ["60-69", "60-69", "not recorded", "18-29", "90+", "30-39"],
+            "slice thickness": [
+                "to 5 mm",
+                "to 5 mm",
+                "above 5 mm",
+                "up to 1.25 mm",
+                "to 2.5 mm",
+                "not recorded",
+            ],
+            "vendor": ["ge", "siemens", "siemens", "siemens", "ge", "philips"],
+        },
+        index=cases.ids,
+    )
+    found = [group.value for group in groups(cases, attributes, 20, 0)]
+    assert found == [
+        *("18-29", "30-39", "60-69", "90+", "not recorded"),
+        *("up to 1.25 mm", "to 2.5 mm", "to 5 mm", "above 5 mm", "not recorded"),
+        *("siemens", "ge", "philips"),
+    ]
+
+
 def test_the_surest_decisions_come_first():
     cases = judged(400)
     wrong = wrong_by_confidence(cases, 0)
