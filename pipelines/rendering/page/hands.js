@@ -131,7 +131,8 @@ for (const plane of Object.values(planes)) {
   }
   plane.canvas.addEventListener("contextmenu", (event) => event.preventDefault());
 }
-for (const button of viewer.querySelectorAll(".window")) {
+const windows = [...viewer.querySelectorAll(".window")];
+for (const button of windows) {
   button.addEventListener("click", () => {
     setWindow(...data.windows[button.dataset.window], button.dataset.window);
     refresh();
@@ -152,8 +153,7 @@ document.getElementById("opacity").addEventListener("input", (event) => {
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const key = event.key.toLowerCase();
-  const name = Object.keys(data.windows)[Number(key) - 1];
-  if (name) { setWindow(...data.windows[name], name); refresh(); }
+  windows[Number(key) - 1]?.click(); // 1, 2, 3: as the buttons stand
   if (key === "e") toggle("evidence");
   if (key === "l") toggle("lines");
   if (key === "n") step(1);
