@@ -1,7 +1,7 @@
 """Which way a chest lies by its content alone, whatever the header says.
 
-Signed scores, above 0 for a chest that is stored as it should be: head up, spine behind, left on the
-left, lungs side by side, cut at its ends. Most are the sum of some votes: disease can turn one.
+Signed scores, above 0 for a chest that is stored as it should be: head up, spine behind, left on
+the left, lungs side by side, cut at its ends. Most are a sum of votes: disease can turn one.
 """
 
 from dataclasses import dataclass

@@ -35,7 +35,20 @@ def test_a_slice_turned_over_or_from_elsewhere_is_refused(number: int) -> None:
     for other in (CHEST[number, ::-1], CHEST[(number + 25) % 60], CHEST[number] + 1024):
         hu = CHEST.copy()
         hu[number] = other
-        with pytest.raises(VolumeError, match=f"slice {number + 1} of 60") as caught:
+        with pytest.raises(VolumeError, match=f"{number + 1} of 60") as caught:
+            check_neighbours(hu)
+        assert caught.value.reason is VolumeReason.FOREIGN_SLICE
+
+
+@pytest.mark.parametrize("number", [0, 1, 20, 38, 39])
+@pytest.mark.parametrize("axes", [(0,), (1,), (0, 1)])
+def test_a_turned_slice_is_refused_wherever_it_lies(number: int, axes: tuple[int, ...]) -> None:
+    single, onwards = TEXTURE.copy(), TEXTURE.copy()
+    single[number] = np.flip(single[number], axes)
+    onwards[number:] = np.flip(onwards[number:], [1 + axis for axis in axes])
+    check_neighbours(TEXTURE)
+    for hu in (single, onwards) if number else (single,):
+        with pytest.raises(VolumeError, match="turned over") as caught:
             check_neighbours(hu)
         assert caught.value.reason is VolumeReason.FOREIGN_SLICE
 
