@@ -9,12 +9,14 @@ from labeler.cues import FoundCue
 from labeler.fact import Fact
 from labeler.judgement import Judgement
 from labeler.lexicon import Hit, Hits, by_start_then_longest
-from labeler.measurements import Measurement, measurements
+from labeler.measurements import Measurement, may_measure, measurements
 from labeler.owners import MEASURE, Owners
 from labeler.places import nearest
 
 _REACH = 300  # characters between a mention and its measurement
 _BILATERAL = "bilateral"
+_SEVERITY = Meaning.SEVERITY
+_COUNT = Meaning.COUNT
 _COMPARED = re.compile(r"\bthan (?:on )?(?:the )?$")  # "left greater than right"
 _RELATIVE = re.compile(r" of\b")  # "left of the trachea"
 _Owned = tuple[Hit[str], int]
@@ -54,6 +56,13 @@ def fact_of(
     return tuple.__new__(Fact, words + judgement[:-1] + (place,) + attributes + judgement[-1:])
 
 
+def may_have_attributes(hits: Hits, context: Context) -> bool:
+    """Whether a sentence may have any attribute to give to its mentions."""
+    return bool(
+        hits.sides or hits.lobes or hits.segments or context.has_values or may_measure(context.text)
+    )
+
+
 class AttributeReader:
     """Reads the attributes of one sentence's mentions."""
 
@@ -68,7 +77,6 @@ class AttributeReader:
         "_side_in_lobe",
         "_side_of",
         "_sizes",
-        "is_silent",
     )
 
     def __init__(
@@ -97,8 +105,6 @@ class AttributeReader:
                 self._attach(size, self._owners)
             if places:
                 self._settle(places, self._owners)
-        self.is_silent = not (sizes or places or hits.segments or context.has_values)
-        """The sentence has no attribute to give to anything."""
 
     def _attach(self, size: Measurement, owners: Owners) -> None:
         """Give a measurement to the noun phrase it belongs to, be it in another clause."""
@@ -205,8 +211,8 @@ class AttributeReader:
         if self._segments and (near := self._context.beside(mention, self._segments)):
             segment = nearest(mention, near).item
         if self._context.has_values and governing:
-            severity = _nearest_value(mention, governing, Meaning.SEVERITY)
-            count = _nearest_value(mention, governing, Meaning.COUNT)
+            severity = _nearest_value(mention, governing, _SEVERITY)
+            count = _nearest_value(mention, governing, _COUNT)
         largest: tuple[float, ...] = max(current, key=max) if current else ()
         return tuple.__new__(
             Attributes,

@@ -30,7 +30,7 @@ _SILENT = frozenset(
 LIMITS = {Meaning.LIMITED: Assessability.LIMITED, Meaning.UNASSESSABLE: Assessability.NONE}
 _REASONS = frozenset({Meaning.REASON, Meaning.NO_CONTRAST})
 _VALUED = frozenset({Meaning.SEVERITY, Meaning.COUNT})
-_ABSENT, _PRIOR = Meaning.ABSENT, Meaning.PRIOR
+_ABSENT, _NORMAL, _PRIOR = Meaning.ABSENT, Meaning.NORMAL, Meaning.PRIOR
 _INNER = frozenset({Meaning.ABSENT, Meaning.RESOLVED, Meaning.UNCERTAIN})
 _AFTER, _BEFORE, _EITHER = Direction.AFTER, Direction.BEFORE, Direction.EITHER
 _CLAUSE, _SENTENCE, _IS_NEAR = Scope.CLAUSE, Scope.SENTENCE, Scope.NEAR
@@ -108,7 +108,7 @@ class Context:
                     self.inner.append(found)
                 elif means in _VALUED:
                     self.has_values = True
-                elif means is Meaning.NORMAL:
+                elif means is _NORMAL:
                     if is_verdict(found):
                         self.verdicts.append(found)
                 elif means in LIMITS:

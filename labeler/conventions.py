@@ -27,6 +27,13 @@ _VALUE: tuple[int | None, ...] = (
     int(LabelValue.UNCERTAIN),
     int(LabelValue.PRESENT),
 )
+_IS_ABSENT = Existence.ABSENT
+_IS_UNCERTAIN = Existence.UNCERTAIN
+_PRIOR = Temporality.PRIOR
+_PATIENT = Experiencer.PATIENT
+_NOT_ASSESSABLE = Assessability.NONE
+_SAID_PRESENT = LabelValue.PRESENT
+_SAID_UNCERTAIN = LabelValue.UNCERTAIN
 Weight = tuple[int, int]
 """A label's number and how strongly a fact speaks for it; the strongest fact decides."""
 
@@ -49,9 +56,9 @@ class _Rule:
 
     def counts(self, fact: Fact) -> bool:
         """Whether a fact is one that the rule speaks of."""
-        if self.measured and fact.size_mm is None and fact.existence is not Existence.ABSENT:
+        if self.measured and fact.size_mm is None and fact.existence is not _IS_ABSENT:
             return False  # what is denied has no size
-        if fact.existence is Existence.ABSENT and fact.finding not in self.named:
+        if fact.existence is _IS_ABSENT and fact.finding not in self.named:
             return False
         place = fact.anatomy
         return place not in self.not_at and (self.at is None or place in self.at)
@@ -98,7 +105,7 @@ class CompiledConvention:
         if (
             fact.section not in EVIDENCE_SECTIONS
             or fact.hypothetical
-            or fact.experiencer is not Experiencer.PATIENT
+            or fact.experiencer is not _PATIENT
         ):
             return []
         if fact.finding in self._groups:
@@ -114,19 +121,19 @@ class CompiledConvention:
         return [
             (self.names[number], int(value))
             for number, rank in self.weights(fact)
-            if (value := _VALUE[rank]) in (LabelValue.PRESENT, LabelValue.UNCERTAIN)
+            if (value := _VALUE[rank]) in (_SAID_PRESENT, _SAID_UNCERTAIN)
         ]
 
     def _rank(self, fact: Fact, rule: _Rule) -> int:
-        if fact.assessability is Assessability.NONE:
+        if fact.assessability is _NOT_ASSESSABLE:
             return self._not_assessable
-        if fact.existence is Existence.ABSENT:
+        if fact.existence is _IS_ABSENT:
             return _ABSENT
-        if fact.temporality is Temporality.PRIOR:
+        if fact.temporality is _PRIOR:
             return self._prior_only
         if fact.size_mm is not None and not rule.fits(fact):
             return _ABSENT
-        if fact.existence is Existence.UNCERTAIN and fact.cue not in self._counted_hedges:
+        if fact.existence is _IS_UNCERTAIN and fact.cue not in self._counted_hedges:
             return self._uncertain
         return _PRESENT
 
@@ -148,7 +155,7 @@ class CompiledConvention:
             name: self._binary.blank
             if value is None
             else self._binary.uncertain
-            if value == LabelValue.UNCERTAIN
+            if value == _SAID_UNCERTAIN
             else value
             for name, value in labels.items()
         }

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from configs.cue import Direction, Meaning, Scope
 from labeler.lexicon import Hit, by_start_then_longest
@@ -34,9 +35,9 @@ _SIGN = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class CompiledCue:
-    """A cue rule as the engine uses it."""
+    """A cue rule as the engine uses it; each is equal to itself alone."""
 
     means: Meaning
     direction: Direction
@@ -116,13 +117,33 @@ def _turned_cue(text: str, start: int, end: int, cue: CompiledCue) -> CompiledCu
     if cue.means is _NORMAL and cue.direction is _BEFORE:
         before = max(0, start - _ATTRIBUTE_REACH)
         if _qualifies(text, end) and _ATTRIBUTE.search(text, before, start):
-            return replace(cue, direction=_AFTER, scope=Scope.PART, predicate=False)
+            return _as_attribute(cue)
         return None
     if start > 1 and text[start - 2 : start].strip() == "-":
         # "effusion - no thickening was detected" denies both
-        return replace(cue, direction=Direction.BOTH, opens=False)
+        return _both_ways(cue)
     if cue.direction is _AFTER and _no_word(text, end):  # "effusion: no", "but edema was not"
-        return replace(cue, direction=_BEFORE, opens=False, predicate=True)
+        return _backwards(cue)
     if cue.direction is _BEFORE and not start:  # "absent effusion", "not seen: effusion"
-        return replace(cue, direction=_AFTER, opens=True, predicate=False)
+        return _forwards(cue)
     return None
+
+
+@cache
+def _as_attribute(cue: CompiledCue) -> CompiledCue:
+    return replace(cue, direction=_AFTER, scope=Scope.PART, predicate=False)
+
+
+@cache
+def _both_ways(cue: CompiledCue) -> CompiledCue:
+    return replace(cue, direction=Direction.BOTH, opens=False)
+
+
+@cache
+def _backwards(cue: CompiledCue) -> CompiledCue:
+    return replace(cue, direction=_BEFORE, opens=False, predicate=True)
+
+
+@cache
+def _forwards(cue: CompiledCue) -> CompiledCue:
+    return replace(cue, direction=_AFTER, opens=True, predicate=False)

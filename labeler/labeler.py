@@ -18,6 +18,9 @@ from labeler.locations import LabelLocation, label_locations
 from labeler.segment import ADDENDUM, EVIDENCE_SECTIONS, Segmenter
 from labeler.sentence import SentenceFacts, SentenceReader
 
+_PRESENT = Existence.PRESENT
+_UNCERTAIN = Existence.UNCERTAIN
+_CURRENT = Temporality.CURRENT
 _CACHED_SENTENCES = 24_000
 _CACHED_REPORTS = 2_000  # archives hold a report once per reconstruction
 _Key = tuple[str, str, str, str | None]
@@ -53,9 +56,10 @@ class _Read:
         self.affirmed: tuple[_Place, ...] = ()
         self.denied: tuple[_Place, ...] = ()
         for fact in read.facts:
-            self.weights += tuple(convention.weights(fact))
+            if weights := convention.weights(fact):
+                self.weights += tuple(weights)
             if _is_statement(fact):
-                if fact.existence is Existence.PRESENT:
+                if fact.existence is _PRESENT:
                     self.affirmed += (_place(fact),)
                 else:
                     self.denied += (_place(fact),)
@@ -186,8 +190,8 @@ class Labeler:
 def _is_statement(fact: Fact) -> bool:
     return (
         fact.section in EVIDENCE_SECTIONS
-        and fact.temporality is Temporality.CURRENT
-        and fact.existence is not Existence.UNCERTAIN
+        and fact.temporality is _CURRENT
+        and fact.existence is not _UNCERTAIN
         and not fact.hypothetical
     )
 
@@ -200,6 +204,8 @@ def _contradictions(
     facts: list[Fact], affirmed: set[_Place], denied: set[_Place]
 ) -> tuple[str, ...]:
     """Findings that one section only affirms and another only denies, at the same place."""
+    if not (affirmed and denied):
+        return ()
     opposed = {place[1:] for place in affirmed} & {place[1:] for place in denied}
     if not opposed:
         return ()

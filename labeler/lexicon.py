@@ -89,10 +89,11 @@ class Entry:
 
 _word_end = re.compile(r"[^\W_]{0,40}").match
 _Matcher = Callable[[str, int], "re.Match[str] | None"]
-_Candidate = tuple[int, int, frozenset[int], _Matcher, int, Any]
-"""A phrase of several words: its number, the elements it needs, as bits, and the keys of the words
-that it can start with. A word's key is its number, or the complement where only its beginning is
-known."""
+_Trial = tuple[int, frozenset[int], _Matcher, int, Any]
+"""A phrase of several words: its number, and the keys of the words that it can start with. A word's
+key is its number, or the complement where only its beginning is known."""
+_Candidate = tuple[int, _Trial]
+"""The elements that a phrase needs, as bits, and how it is tried."""
 
 
 _Alone = tuple[int, Any]
@@ -123,7 +124,7 @@ class Lexicon:
             matcher = re.compile(phrase.expression).match
             keys = vocabulary.keys(phrase.starts)
             needs = vocabulary.bits(phrase.needs)
-            candidate: _Candidate = number, needs, keys, matcher, int(entry.kind), entry.item
+            candidate: _Candidate = needs, (number, keys, matcher, int(entry.kind), entry.item)
             for literal in vocabulary.rarest(phrase):
                 rarest.setdefault(literal, []).append(candidate)
         self._whole = vocabulary.meanings(alone, rarest, whole=True)
@@ -166,10 +167,13 @@ class Lexicon:
                 else:
                     starts[key] = [start]
                     candidates += phrases
-        tried = set()
-        unsorted = set()
-        for number, needs, keys, matcher, kind, item in candidates:
-            if needs & present == needs and number not in tried:
+        tried: set[int] = set()
+        unsorted: set[int] = set()
+        for needs, trial in candidates:
+            if needs & present == needs:
+                number, keys, matcher, kind, item = trial
+                if number in tried:
+                    continue
                 tried.add(number)
                 for key in keys if len(keys) < _FEW else keys.intersection(starts):
                     if key in starts:

@@ -9,7 +9,6 @@ _MEASUREMENT = re.compile(
     r"\s{0,2}-?(mm|cm|millimet(?:er|re)s?|centimet(?:er|re)s?)\b"
 )
 _NUMBER = re.compile(r"\d{1,4}(?:[.,]\d{1,3})?")
-_UNITS = "mm", "cm", "millim", "centim"
 _PRIOR_AFTER = re.compile(
     r"[^,;.()\d]{0,40}\b(?:in|on|at|by) (?:the |his |her |a )?(?:previous|prior|old|earlier)\b"
     r"|\s?(?:previously|before|formerly|prior|earlier)\b"
@@ -47,6 +46,11 @@ _LARGEST_MM = 600.0
 _BEFORE = 40
 
 
+def may_measure(lowered: str) -> bool:
+    """A quick look whether a sentence may hold a measurement: whether it names a unit."""
+    return "mm" in lowered or "cm" in lowered or "millim" in lowered or "centim" in lowered
+
+
 class Measurement(NamedTuple):
     """One measurement: where it stands, its diameters in mm as written, whose time it is."""
 
@@ -75,10 +79,7 @@ def measurements(lowered: str) -> list[Measurement]:
     [(12.0, 8.0)]
     """
     found: list[Measurement] = []
-    for unit in _UNITS:
-        if unit in lowered:
-            break
-    else:
+    if not may_measure(lowered):
         return found
     for match in _MEASUREMENT.finditer(lowered):
         start, end = match.span()

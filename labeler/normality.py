@@ -10,6 +10,9 @@ from labeler.fact import Fact
 from labeler.judgement import PLAIN, Judgement
 from labeler.lexicon import Hit, Hits
 
+_ABSENT = Existence.ABSENT
+_PRESENT = Existence.PRESENT
+_NORMAL = Meaning.NORMAL
 LIMITED_PREFIX = "limited_"
 """`limited_mediastinum` is the fact that the mediastinum could not be judged, or not well."""
 NORMAL_PREFIX = "normal_"
@@ -34,13 +37,13 @@ class Normality:
             if hit.item in seen or (judgement := _normal(hit, context)) is None:
                 continue
             seen.add(hit.item)
-            judgement = judgement._replace(existence=Existence.ABSENT)
+            judgement = judgement._replace(existence=_ABSENT)
             place = next(iter(self._findings[hit.item].anatomy), None)
             facts.append(fact_of(text, section, hit, judgement, place, NO_ATTRIBUTES))
         for hit in hits.wholes:
             if hit.item in seen or (judgement := _normal(hit, context)) is None:
                 continue
-            if judgement.existence is Existence.PRESENT:
+            if judgement.existence is _PRESENT:
                 seen.add(hit.item)
                 whole = Hit(hit.start, hit.end, NORMAL_PREFIX + hit.item)
                 facts.append(fact_of(text, section, whole, judgement, hit.item, NO_ATTRIBUTES))
@@ -58,7 +61,7 @@ class Normality:
             judgement = context.judge(found.start, found.end, governing)
             if place not in self._normal or (about and {place} != about):
                 continue
-            if judgement.existence is Existence.PRESENT:
+            if judgement.existence is _PRESENT:
                 judgement = judgement._replace(cue=context.text[found.start : found.end])
                 whole = Hit(found.start, found.end, f"{NORMAL_PREFIX}{place}")
                 facts.append(fact_of(text, section, whole, judgement, place, NO_ATTRIBUTES))
@@ -88,7 +91,7 @@ def _normal(hit: Hit[str], context: Context) -> Judgement | None:
     """The context of a subject or place that is called normal, with that word as cue."""
     governing = context.governing(hit.start, hit.end)
     for found in governing:
-        if found.item.means is Meaning.NORMAL:
+        if found.item.means is _NORMAL:
             judgement = context.judge(hit.start, hit.end, governing)
             return judgement._replace(cue=context.text[found.start : found.end])
     return None

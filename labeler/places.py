@@ -10,6 +10,9 @@ from labeler.lexicon import Hit, Item
 
 ELSEWHERE = "elsewhere"
 """The words sit at a place where they do not mean this finding."""
+_ASSUMED = PlaceRule.ASSUMED
+_REQUIRED = PlaceRule.REQUIRED
+_EXCLUSIVE = PlaceRule.EXCLUSIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +101,9 @@ class Places:
             allowed = [hit for hit in near if hit.item in seat.allowed]
             if allowed:
                 return nearest(mention, allowed).item, False
-        if seat.rule is PlaceRule.ASSUMED and seat.assumed is not None:
+        if seat.rule is _ASSUMED and seat.assumed is not None:
             return seat.assumed, False
-        if seat.rule is PlaceRule.REQUIRED:
+        if seat.rule is _REQUIRED:
             allowed = [hit for hit in named if hit.item in seat.allowed]
             if allowed:
                 return nearest(mention, allowed).item, False
@@ -109,12 +112,12 @@ class Places:
             return (inherited if inherited in seat.allowed else ELSEWHERE), True
         if named:
             place = nearest(mention, near or named).item
-            if seat.rule is not PlaceRule.EXCLUSIVE:
+            if seat.rule is not _EXCLUSIVE:
                 return place, False
             if place in seat.allowed:
                 return place, False
             return (seat.assumed if place in seat.around else ELSEWHERE), False
-        if seat.rule is PlaceRule.EXCLUSIVE:
+        if seat.rule is _EXCLUSIVE:
             return seat.assumed, False
         return inherited or seat.assumed, True
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from configs.anatomy import Anatomy
 from configs.cue import CuePack, Meaning
 from configs.finding import Finding, Kind, PlaceRule, ancestors
-from labeler.attributes import NO_ATTRIBUTES, AttributeReader, fact_of
+from labeler.attributes import NO_ATTRIBUTES, AttributeReader, fact_of, may_have_attributes
 from labeler.context import LIMITS, Context
 from labeler.cues import is_verdict
 from labeler.ellipsis import EllipticReader
@@ -17,6 +17,11 @@ from labeler.normality import Normality, is_within, limited_facts
 from labeler.places import ELSEWHERE, Places
 from labeler.segment import IMPRESSION
 
+_BY_REFERENCE = Meaning.BY_REFERENCE
+_NO_CONTRAST = Meaning.NO_CONTRAST
+_NORMAL = Meaning.NORMAL
+_REQUIRED = PlaceRule.REQUIRED
+_UMBRELLA = Kind.UMBRELLA
 _Placed = tuple[Hit[str], str | None]
 """A mention and its place."""
 
@@ -79,7 +84,7 @@ class SentenceReader:
     def _names_its_own(self, lowered: str) -> bool:
         hits = self._lexicon.hits(lowered)
         return bool(hits.places or hits.lobes) or any(
-            self._findings[hit.item].place is not PlaceRule.REQUIRED for hit in hits.findings
+            self._findings[hit.item].place is not _REQUIRED for hit in hits.findings
         )
 
     def _read(
@@ -95,9 +100,9 @@ class SentenceReader:
         named = self._places.named(hits.places)
         last_place = named[0].item if named else None
         said = {hit.item.means for hit in hits.cues}
-        by_reference, no_contrast = Meaning.BY_REFERENCE in said, Meaning.NO_CONTRAST in said
+        by_reference, no_contrast = _BY_REFERENCE in said, _NO_CONTRAST in said
         mentions = _mentions(hits.findings, hits.vetoes)
-        is_normal = Meaning.NORMAL in said and bool(
+        is_normal = _NORMAL in said and bool(
             hits.subjects or hits.wholes or any(map(is_verdict, hits.cues))
         )
         is_limited = bool(named) and not said.isdisjoint(LIMITS)
@@ -171,7 +176,7 @@ class SentenceReader:
         ]
 
     def _is_spoken_of(self, finding: str, others: list[str]) -> bool:
-        if self._findings[finding].kind is Kind.UMBRELLA:
+        if self._findings[finding].kind is _UMBRELLA:
             return bool(others)
         return any(
             finding == other or finding in self._broader[other] or other in self._broader[finding]
@@ -224,9 +229,10 @@ class SentenceReader:
         self, text: str, section: str, placed: list[_Placed], hits: Hits, context: Context
     ) -> list[Fact]:
         """The facts of mentions, each with its context and attributes."""
-        attributes = AttributeReader(
-            self._side_in_lobe, hits, [mention for mention, _ in placed], context
-        )
+        attributes: AttributeReader | None = None
+        if may_have_attributes(hits, context):
+            mentions = [mention for mention, _ in placed]
+            attributes = AttributeReader(self._side_in_lobe, hits, mentions, context)
         facts: list[Fact] = []
         for number, (mention, place) in enumerate(placed):
             governing = context.governing(mention.start, mention.end)
@@ -236,7 +242,7 @@ class SentenceReader:
                 governing += context.within(mention.start, mention.end)
             judgement = context.judge(mention.start, mention.end, governing)
             own = NO_ATTRIBUTES
-            if not attributes.is_silent:
+            if attributes is not None:
                 own = attributes.read(
                     number,
                     governing,
