@@ -23,7 +23,7 @@ from pipelines.evaluating.evaluation import Evaluation
 from pipelines.evaluating.protocol import Table
 from pipelines.evaluating.subgroups import MIN_POSITIVES, Group
 from pipelines.evaluating.tables import named_points
-from pipelines.evaluating.wording import figure, said
+from pipelines.evaluating.wording import chance, figure, said
 from pipelines.rendering.markup import environment
 
 _MEASURES = {
@@ -200,6 +200,6 @@ def _resource(name: str) -> str:
 @cache
 def _template() -> jinja2.Template:
     made = environment()
-    made.filters |= {"estimate": _estimate, "interval": _interval, "figure": figure}
+    made.filters |= {"estimate": _estimate, "interval": _interval, "figure": figure, "chance": chance}
     made.trim_blocks = made.lstrip_blocks = True
     return made.from_string(_resource("page.html.j2"))

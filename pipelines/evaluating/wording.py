@@ -10,6 +10,15 @@ def figure(value: float, digits: int = 2) -> str:
     return f"{value:.{digits}f}" if math.isfinite(value) else "-"
 
 
+def chance(p: float) -> str:
+    """A p-value; a small one is no zero.
+
+    >>> chance(0.0312), chance(0.00004), chance(float("nan"))
+    ('0.031', '< 0.001', '-')
+    """
+    return "< 0.001" if p < 0.001 else figure(p, 3)
+
+
 def said(comparison: Comparison) -> str:
     """The comparison with another run in one sentence."""
     macro = comparison.macro
