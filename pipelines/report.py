@@ -68,7 +68,8 @@ def report(
         Write patient id, accession, date, sex, age and UIDs; without it UIDs are hashed and the
         rest is left out. The form dicom needs it.
     send
-        HOST:PORT:AET of an archive: write the form dicom and send it there by C-STORE.
+        HOST:PORT:AET of an archive: write the form dicom and send it there by C-STORE;
+        tls://HOST:PORT:AET sends it encrypted.
     stow
         URL of a DICOMweb service: write the form dicom and post it there (STOW-RS).
     timings

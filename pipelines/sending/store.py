@@ -1,6 +1,7 @@
 """C-STORE (PS3.4 annex B): DICOM files over one association to an application entity."""
 
 import logging
+import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from pipelines.sending.outcome import Outcome
 _OUR_TITLE = "CHESTCT"
 _SECONDS = 30
 _STORED = ("Success", "Warning")
+_TLS = "tls://"
+_NO_ANSWER = "no association: nothing answers there, or it broke off"
+_NOT_TRUSTED = ", or its certificate is not one that this machine trusts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +33,18 @@ class Entity:
     host: str
     port: int
     title: str
+    tls: bool = False
+    """Over TLS (PS3.15 B.12), with a certificate that this machine trusts."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read HOST:PORT:AET; raises InputError.
+        """Read HOST:PORT:AET, or tls://HOST:PORT:AET; raises InputError.
 
         >>> Entity.parse("pacs.example:11112:ARCHIVE")
-        Entity(host='pacs.example', port=11112, title='ARCHIVE')
+        Entity(host='pacs.example', port=11112, title='ARCHIVE', tls=False)
         """
-        host, port, title = (["", "", *text.rsplit(":", 2)])[-3:]
+        plain = text.removeprefix(_TLS)
+        host, port, title = (["", "", *plain.rsplit(":", 2)])[-3:]
         title = title.strip()
         sound = host and port.isascii() and port.isdigit() and 0 < int(port) < 65536
         if not sound or not 0 < len(title) <= 16 or not title.isascii() or "\\" in title:
@@ -45,10 +52,10 @@ class Entity:
                 f"--send {text}: write HOST:PORT:AET, as in pacs.example:11112:ARCHIVE "
                 "(the title has up to 16 ASCII characters)"
             )
-        return cls(host.strip("[]"), int(port), title)
+        return cls(host.strip("[]"), int(port), title, plain != text)
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}:{self.title}"
+        return f"{_TLS if self.tls else ''}{self.host}:{self.port}:{self.title}"
 
 
 def store(paths: Sequence[Path], entity: Entity) -> tuple[Outcome, ...]:
@@ -67,19 +74,22 @@ def store(paths: Sequence[Path], entity: Entity) -> tuple[Outcome, ...]:
                 for uid in sorted({_sop_class(path) for path in paths})
             ],
             ae_title=entity.title,
+            # The context reads SSL_CERT_FILE, and checks the certificate's time, chain and name.
+            tls_args=(ssl.create_default_context(), entity.host) if entity.tls else None,
         )
+        unanswered = _NO_ANSWER + (_NOT_TRUSTED if entity.tls else "")
         try:
-            return tuple(_store(path, association) for path in paths)
+            return tuple(_store(path, association, unanswered) for path in paths)
         finally:
             if association.is_established:
                 association.release()
 
 
-def _store(path: Path, association: Association) -> Outcome:
+def _store(path: Path, association: Association, unanswered: str) -> Outcome:
     if association.is_rejected:
         return Outcome(path, False, "the association was rejected: check both titles")
     if not association.is_established:
-        return Outcome(path, False, "no association: nothing answers there, or it broke off")
+        return Outcome(path, False, unanswered)
     accepted = {context.abstract_syntax for context in association.accepted_contexts}
     if _sop_class(path) not in accepted:
         return Outcome(path, False, f"{_sop_class(path).name} is not accepted there")

@@ -70,9 +70,9 @@ class Coverage:
                 "of them."
             )
         names = ", ".join(unseen.name.lower() for unseen in self.unseen)
+        which = "it" if len(self.unseen) == 1 else "one of them"
         return (
-            f"This model cannot see: {names}. A scan with one of them may stand anywhere in "
-            "this list."
+            f"This model cannot see: {names}. A scan with {which} may stand anywhere in this list."
         )
 
 

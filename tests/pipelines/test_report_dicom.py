@@ -135,6 +135,8 @@ def test_a_destination_that_is_none_stops_before_anything_is_read(
 def test_the_objects_say_what_the_json_says(scan: Path, model: Path, tmp_path: Path) -> None:
     from highdicom.sr import srread
 
+    from model.calibration import CalibrationState
+    from pipelines.rendering.content import Decision
     from pipelines.rendering.dicom import codes
 
     report(scan, model=model, out=tmp_path, form="json,dicom", identified=True, quiet=True)
@@ -142,9 +144,16 @@ def test_the_objects_say_what_the_json_says(scan: Path, model: Path, tmp_path: P
     groups = srread(tmp_path / "dicom" / "sr.dcm").content.get_image_measurement_groups()
     told = {
         group.tracking_identifier: [
-            (one.name.value, one.value)
-            for one in group.get_measurements()
-            if one.name != codes.SHARE
+            *(
+                (one.name.value, one.value)
+                for one in group.get_measurements()
+                if one.name != codes.SHARE
+            ),
+            *(
+                (one.name.value, one.value)
+                for one in group.get_qualitative_evaluations()
+                if one.name in (codes.DECISION, codes.CALIBRATION)
+            ),
         ]
         for group in groups
     }
@@ -153,6 +162,8 @@ def test_the_objects_say_what_the_json_says(scan: Path, model: Path, tmp_path: P
             ("PROBABILITY", pytest.approx(one["probability"], abs=1e-6)),
             ("THRESHOLD", pytest.approx(one["threshold"], abs=1e-6)),
             ("LOGIT", pytest.approx(one["logit"], abs=1e-6)),
+            ("DECISION", codes.DECISIONS[Decision(one["decision"])]),
+            ("CALIBRATION", codes.CALIBRATIONS[CalibrationState(one["calibration"])]),
         ]
         for one in said
     }

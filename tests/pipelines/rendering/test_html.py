@@ -84,13 +84,21 @@ def test_percents_are_whole_and_never_certain(page: Page) -> None:
 def test_every_probability_and_flag_stands_in_the_page_in_full(
     page: Page, report: ScanReport
 ) -> None:
-    shown: dict[str, tuple[float, str]] = {}
+    shown: dict[str, tuple[float, float, str, str]] = {}
     for tag, attrs in page.elements:
-        if tag == "button" and attrs.get("data-label"):
-            label, decision = str(attrs["data-label"]), str(attrs["class"]).split()[-1]
+        if tag == "button" and attrs.get("data-threshold"):
+            button = {name: str(value) for name, value in attrs.items()}
         if tag == "data":
-            shown[label] = float(str(attrs["value"])), decision
-    assert shown == {f.label: (f.probability, f.decision.value) for f in report.findings}
+            shown[button["data-label"]] = (
+                float(str(attrs["value"])),
+                float(button["data-threshold"]),
+                button["class"].split()[-1],
+                button["data-calibration"],
+            )
+    assert shown == {
+        f.label: (f.probability, f.threshold, f.decision.value, f.calibration.value)
+        for f in report.findings
+    }
 
 
 def test_umbrella_terms_fold_under_their_children(page: Page) -> None:

@@ -54,6 +54,12 @@ async def shown(tab: Tab) -> tuple[int, NDArray[np.float64]]:
     return int(number.split()[1]), np.asarray(square, float)
 
 
+def apart(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """The mean difference of two pictures, in greys of 255, without marks and the scale bar."""
+    inner = np.s_[24:-24, 24:-24]
+    return float(np.abs(one[inner] - other[inner]).mean())
+
+
 async def press(tab: Tab, key: str, *, text: str = "", times: int = 1) -> None:
     for _ in range(times):
         await tab.call("Input.dispatchKeyEvent", type="keyDown", key=key, text=text)
@@ -82,15 +88,10 @@ def test_the_viewer_shows_the_scan_s_own_slices_the_right_way_round(page: Path) 
             told, picture = await shown(tab)
             grey = 255 * np.clip((slices[told - 1] - LUNG[0]) / LUNG[1] + 0.5, 0, 1)
             own = Image.fromarray(grey.astype(np.uint8)).resize((256, 256))
-            inner = np.s_[24:-24, 24:-24]  # without marks and the scale bar
-
-            def apart(other: NDArray[np.float64], picture: NDArray[np.float64] = picture) -> float:
-                return float(np.abs(picture[inner] - other[inner]).mean())
-
             right = np.asarray(own, float)
-            differences.append(apart(right))
+            differences.append(apart(picture, right))
             for wrong in (right[:, ::-1], right[::-1], right.T):
-                assert apart(wrong) > 4 * apart(right)
+                assert apart(picture, wrong) > 4 * apart(picture, right)
 
     tab = visit(page, use)
     assert max(differences) < 10  # of 255: noise, shrunk twice, an 8-bit JPEG in between

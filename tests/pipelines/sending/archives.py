@@ -30,7 +30,9 @@ def free_port() -> int:
 
 @contextmanager
 def storage(
-    classes: list[UID], status_of: Callable[[Dataset], int] = lambda _: 0x0000
+    classes: list[UID],
+    status_of: Callable[[Dataset], int] = lambda _: 0x0000,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[tuple[int, list[Dataset]]]:
     """An application entity ARCHIVE: its port, and what it stored."""
     stored: list[Dataset] = []
@@ -48,7 +50,7 @@ def storage(
         entity.add_supported_context(uid)
     port = free_port()
     server = entity.start_server(
-        ("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_C_STORE, keep)]
+        ("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_C_STORE, keep)], ssl_context=tls
     )
     try:
         yield port, stored

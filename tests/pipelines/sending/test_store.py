@@ -11,7 +11,7 @@ from pydicom.uid import Comprehensive3DSRStorage
 from configs.contracts import InputError
 from pipelines.sending.store import Entity, store
 from tests.pipelines.sending.archives import free_port, storage
-from tests.pipelines.sending.conftest import CLASSES
+from tests.pipelines.sending.conftest import CLASSES, Certificate
 
 
 def test_files_arrive_whole_and_in_order(paths: tuple[Path, ...]) -> None:
@@ -66,11 +66,34 @@ def test_no_archive_and_the_wrong_title_are_told_apart(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.external
+def test_over_tls_only_a_trusted_archive_gets_anything(
+    paths: tuple[Path, ...], own_certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with storage(CLASSES, tls=own_certificate.server) as (port, stored):
+        entity = Entity("127.0.0.1", port, "ARCHIVE", tls=True)
+        strangers = store(paths, entity)
+        assert not any(one.stored for one in strangers)
+        assert "its certificate" in strangers[0].detail
+        monkeypatch.setenv("SSL_CERT_FILE", str(own_certificate.path))
+        assert all(one.stored for one in store(paths, entity))
+        assert stored == [pydicom.dcmread(path) for path in paths]
+        stored.clear()
+        # One that speaks TLS alone takes nothing in plain, and the other way round.
+        assert not any(one.stored for one in store(paths, Entity("127.0.0.1", port, "ARCHIVE")))
+    with storage(CLASSES) as (port, plain):
+        entity = Entity("127.0.0.1", port, "ARCHIVE", tls=True)
+        assert not any(one.stored for one in store(paths, entity))
+    assert stored == plain == []
+
+
 @pytest.mark.parametrize(
     ("text", "entity"),
     [
         ("pacs:104:AE", Entity("pacs", 104, "AE")),
         ("[::1]:11112:MY AE", Entity("::1", 11112, "MY AE")),
+        ("tls://pacs:2762:AE", Entity("pacs", 2762, "AE", tls=True)),
+        ("tls:104:AE", Entity("tls", 104, "AE")),
         ("10.0.0.7:65535:A_B-C", Entity("10.0.0.7", 65535, "A_B-C")),
     ],
 )

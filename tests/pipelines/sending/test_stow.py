@@ -2,9 +2,6 @@
 
 import email
 import email.policy
-import shutil
-import ssl
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ import pytest
 from configs.contracts import InputError
 from pipelines.sending import stow
 from tests.pipelines.sending.archives import free_port, service
+from tests.pipelines.sending.conftest import Certificate
 
 
 @pytest.fixture(autouse=True)
@@ -127,32 +125,14 @@ def test_credentials_do_not_go_over_an_open_line(
 
 
 @pytest.mark.external
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 def test_a_certificate_must_be_trusted(
-    paths: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    paths: tuple[Path, ...], own_certificate: Certificate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
-    subprocess.run(
-        [
-            *command.split(),
-            "-addext",
-            "subjectAltName=IP:127.0.0.1",
-            "-keyout",
-            key,
-            "-out",
-            certificate,
-        ],
-        check=True,
-        capture_output=True,
-    )
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(certificate, key)
-    with service(200, told(list(paths), {}), tls) as (url, seen):
+    with service(200, told(list(paths), {}), own_certificate.server) as (url, seen):
         outcomes = stow.stow(paths, stow.checked(url))
         assert {one.detail for one in outcomes} == {"its certificate is not trusted"}
         assert not seen
-        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        monkeypatch.setenv("SSL_CERT_FILE", str(own_certificate.path))
         assert all(one.stored for one in stow.stow(paths, stow.checked(url)))
 
 
