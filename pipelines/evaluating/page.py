@@ -200,6 +200,11 @@ def _resource(name: str) -> str:
 @cache
 def _template() -> jinja2.Template:
     made = environment()
-    made.filters |= {"estimate": _estimate, "interval": _interval, "figure": figure, "chance": chance}
+    made.filters |= {
+        "estimate": _estimate,
+        "interval": _interval,
+        "figure": figure,
+        "chance": chance,
+    }
     made.trim_blocks = made.lstrip_blocks = True
     return made.from_string(_resource("page.html.j2"))
