@@ -39,7 +39,7 @@ def profile_names() -> list[str]:
     """The profiles that come with the package.
 
     >>> profile_names()
-    ['base', 'large', 'published', 'small', 'tiny']
+    ['base', 'compact', 'large', 'published', 'small', 'tiny']
     """
     return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
 

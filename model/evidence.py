@@ -1,11 +1,15 @@
 """Where in the patient a network's evidence lies."""
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from model.volumes.volume import Affine
 
 Shape = tuple[int, int, int]
+
+FOCUS_MM = 48.0
+"""How wide a focus is taken to be: a lesion of some centimetres, and how far a cell sees."""
 
 
 def map_affine(affine_lps: Affine, grid_zyx: Shape, cells_zyx: Shape) -> Affine:
@@ -23,13 +27,29 @@ def map_affine(affine_lps: Affine, grid_zyx: Shape, cells_zyx: Shape) -> Affine:
 
 
 def peak_lps(map_zyx: NDArray[np.floating], map_affine_lps: Affine) -> tuple[float, float, float]:
-    """The centre of the cell with the most evidence for the finding, in LPS mm.
+    """Where a map speaks most for the finding, in LPS mm.
 
-    >>> evidence = np.zeros((2, 2, 2))
-    >>> evidence[1, 0, 1] = 3.0
-    >>> peak_lps(evidence, np.diag([10.0, 10.0, 20.0, 1.0]))
-    (10.0, 0.0, 20.0)
+    A lesion seldom keeps to one cell, so all boxes of cells about `FOCUS_MM` wide are compared by
+    what speaks for the finding in them: a lesion is not hidden by what speaks against it beside it.
+    The place is the centre of that evidence in the strongest box. Cells as wide as a focus are
+    compared one by one.
+
+    >>> evidence = np.zeros((2, 2, 4))
+    >>> evidence[1, 0] = [2.0, -1.0, 1.5, 1.5]
+    >>> peak_lps(evidence, np.diag([24.0, 24.0, 24.0, 1.0]))
+    (60.0, 0.0, 24.0)
+    >>> peak_lps(evidence, np.diag([40.0, 40.0, 40.0, 1.0]))
+    (0.0, 0.0, 40.0)
     """
-    z, y, x = np.unravel_index(int(np.argmax(map_zyx)), map_zyx.shape)
+    cell_mm_zyx = np.linalg.norm(map_affine_lps[:3, :3], axis=0)[::-1]
+    cells_zyx = np.maximum(np.rint(FOCUS_MM / cell_mm_zyx), 1).astype(int)
+    # Where nothing speaks for the finding, the cell that speaks least against it is left.
+    speaking = np.maximum(map_zyx, 0) if (map_zyx > 0).any() else map_zyx == map_zyx.max()
+    boxes = sliding_window_view(speaking, tuple(np.minimum(cells_zyx, map_zyx.shape)))
+    sums = boxes.sum(axis=(3, 4, 5))
+    first_zyx = np.unravel_index(int(np.argmax(sums)), sums.shape)
+    inside = boxes[first_zyx]
+    share = inside / inside.sum()
+    z, y, x = np.asarray(first_zyx) + (np.indices(inside.shape) * share).sum(axis=(1, 2, 3))
     place = map_affine_lps @ np.array([x, y, z, 1.0])
     return (float(place[0]), float(place[1]), float(place[2]))

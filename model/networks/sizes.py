@@ -38,6 +38,7 @@ VIDEO = Size("stock", 64, (64, 128, 256, 512), (2, 2, 2, 2), (1, 2, 2, 2), input
 
 SIZES = {
     "tiny": Size("histogram", 48, (48, 96), (1, 1), (1, 2), dropout=0.1),
+    "compact": Size("histogram", 48, (48, 96), (1, 1), (2, 1), dropout=0.1),
     "small": Size("convolution", 32, (32, 64, 128, 256), (2, 2, 2, 2), (2, 2, 2, 1)),
     "base": Size("convolution", 64, (64, 128, 256, 512), (2, 2, 2, 2), (2, 2, 2, 1)),
     "large": Size(
@@ -47,7 +48,8 @@ SIZES = {
 }
 
 # The plain baseline reads voxels at every size, as a stock 3D ResNet does.
-PLAIN_SIZES = SIZES | {"tiny": Size("convolution", 24, (24, 48, 96), (1, 1, 1), (1, 2, 2))}
+_PLAIN = Size("convolution", 24, (24, 48, 96), (1, 1, 1), (1, 2, 2))
+PLAIN_SIZES = SIZES | {"tiny": _PLAIN, "compact": _PLAIN}
 
 
 def _slices(width: int, strides: tuple[int, int, int, int]) -> Size:
@@ -59,6 +61,7 @@ def _slices(width: int, strides: tuple[int, int, int, int]) -> Size:
 # As many millimetres a cell as at CT-Net's own grid (26) or so, not as many pixels.
 SLICE_SIZES = {
     "tiny": _slices(16, (1, 2, 2, 1)),
+    "compact": _slices(16, (1, 2, 2, 1)),
     "small": _slices(32, (1, 2, 2, 2)),
     "base": _slices(64, (1, 2, 2, 2)),
     "large": _slices(64, (1, 2, 2, 2)),

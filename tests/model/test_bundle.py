@@ -115,7 +115,17 @@ def test_map_affine_keeps_the_box_of_an_oblique_grid():
         assert in_cells == pytest.approx(in_grid)
     evidence = np.zeros((2, 4, 8))
     evidence[1, 2, 5] = 1
-    assert peak_lps(evidence, cells) == pytest.approx(tuple((cells @ [5, 2, 1, 1])[:3]))
+    assert peak_lps(evidence, cells) == pytest.approx((cells @ [5, 2, 1, 1])[:3])
+    # What speaks least against it, where nothing speaks for it.
+    assert peak_lps(evidence - 2, cells) == pytest.approx((cells @ [5, 2, 1, 1])[:3])
+
+
+def test_a_lesion_that_lies_in_several_cells_is_pointed_at_as_a_whole():
+    cells = np.diag([24.0, 24.0, 24.0, 1.0])
+    evidence = np.full((6, 6, 6), -0.5)
+    evidence[1, 1, 1] = 3  # a vessel, say, in one cell
+    evidence[3:5, 3:5, 3:5] = 1  # a lesion on the corner of eight
+    assert peak_lps(evidence, cells) == pytest.approx((84, 84, 84))
 
 
 def edit(path: Path, change) -> None:

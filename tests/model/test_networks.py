@@ -209,7 +209,7 @@ def test_baselines_have_no_evidence_and_the_same_interface(name):
 
 @pytest.mark.parametrize(
     ("name", "low", "high"),
-    [("tiny", 0.5, 1), ("small", 8, 11), ("base", 33, 40), ("large", 45, 55)],
+    [("tiny", 0.5, 1), ("compact", 0.5, 1), ("small", 8, 11), ("base", 33, 40), ("large", 45, 55)],
 )
 def test_every_size_fits_its_profile(name, low, high):
     with torch.device("meta"):
