@@ -298,6 +298,31 @@ def test_a_logger_s_missing_package_is_said(archive, tmp_path, monkeypatch):
         train_on(archive, tmp_path, override=[*QUICK, "logger=mlflow"])
 
 
+def test_figures_go_to_the_logger_that_is_named(archive, tmp_path, monkeypatch):
+    from pipelines.training import records
+
+    logged: dict[str, float] = {}
+
+    class Logger:
+        def __init__(self, root_dir: Path, **rest: object) -> None:
+            assert root_dir == tmp_path  # nothing leaves the output folder
+
+        def log_metrics(self, figures: dict[str, float], step: int) -> None:
+            logged.update({f"{step} {name}": figure for name, figure in figures.items()})
+
+        def finalize(self, status: str) -> None:
+            logged[status] = 1
+
+    monkeypatch.setattr(records, "find_spec", lambda name: name)
+    monkeypatch.setattr("lightning.fabric.loggers.tensorboard.TensorBoardLogger", Logger)
+    bundle = train_on(archive, tmp_path, override=[*QUICK, "logger=tensorboard", "epochs=1"])
+    assert {logged["0 seed_0/macro_auroc"], logged["1 seed_0/macro_auroc"]} & {
+        bundle.card.metrics["macro_auroc"]
+    }
+    assert logged["1 seed_0/loss"] > 0
+    assert logged["success"]
+
+
 def test_a_label_without_positives_is_left_out_and_said(tmp_path, capfd):
     make_archive(tmp_path, train=12, validation=12, test=2)
     frame = files.read_table(tmp_path / "labels" / "labels.parquet").to_pandas()
