@@ -1,5 +1,6 @@
 """One volume from its files to the store; it runs in worker processes."""
 
+import errno
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from model.volumes.store import Row, Store, VolumeIds
 from model.volumes.volume import VolumeError, VolumeReason
 from pipelines.datasets.dataset import Dataset, Record
 from pipelines.running.run import Rejected
+
+_OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+"""What a full or locked disk answers: no scan is to blame, whoever was writing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,8 @@ class Task:
 def prepare_one(task: Task) -> Row | Rejected:
     """Read, assess, preprocess and write one volume: its manifest row, or why there is none.
 
-    Raises InputError on a machine that has another chestct or cannot see the scans.
+    Raises InputError on a machine that has another chestct or cannot see the scans, and OSError
+    when the store cannot be written: that is never the scan's fault.
     """
     name = task.ids.volume_id
     _check_place(task)
@@ -47,13 +52,15 @@ def prepare_one(task: Task) -> Row | Rejected:
             return _out_of_scope(name, assessment)
         prepared = preprocess(volume, task.store.profile, anatomy)
         lungs = measure_lungs(volume, anatomy)
-        return task.store.write_array(prepared, task.ids, assessment.reasons, lungs)
     except VolumeError as error:
         return Rejected(name, Stage.PREPARE, error.reason, message_of(error))
     except (ValueError, ArithmeticError, MemoryError, OSError) as error:
+        if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+            raise
         # One series that meets a mistake of ours must not cost the others; its text may quote it.
         detail = f"unexpected {type(error).__name__}"
         return Rejected(name, Stage.PREPARE, VolumeReason.UNREADABLE, detail)
+    return task.store.write_array(prepared, task.ids, assessment.reasons, lungs)
 
 
 def _check_place(task: Task) -> None:

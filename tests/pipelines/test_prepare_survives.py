@@ -1,5 +1,6 @@
 """One series that ends or stops a process costs that series alone."""
 
+import resource
 from pathlib import Path
 
 import pandas as pd
@@ -71,3 +72,22 @@ def test_what_ends_or_stops_a_process_costs_its_series_alone(
     monkeypatch.delenv("PYTHONPATH")
     again = prepare(tmp_path / "scans", out=out, workers=workers, quiet=True)
     assert (again.volumes, again.kept, again.added, again.rejected) == (2, 1, 1, 0)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_store_that_cannot_be_written_is_not_the_scan_s_fault(
+    workers: int, tmp_path: Path
+) -> None:
+    save(chest_series("P1", "A1"), tmp_path / "scans")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Stands for a disk that fills up: an array is larger than any file may be.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large") as raised:
+            prepare(tmp_path / "scans", out=tmp_path / "store", workers=workers, quiet=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "arrays" in raised.value.filename
+    for name in ("run.json", "rejected.parquet", "refused.parquet"):
+        assert not (tmp_path / "store" / name).exists()
+    assert prepare(tmp_path / "scans", out=tmp_path / "store", quiet=True).volumes == 1
