@@ -126,6 +126,8 @@ def _turned_cue(text: str, start: int, end: int, cue: CompiledCue) -> CompiledCu
         return _backwards(cue)
     if cue.direction is _BEFORE and not start:  # "absent effusion", "not seen: effusion"
         return _forwards(cue)
+    if cue.direction is _BEFORE and text[start - 2] in ":/":  # "emphysema: absent in lower lobes"
+        return _both_ways(cue)
     return None
 
 

@@ -10,9 +10,11 @@ from labeler.lexicon import Hit, Hits, by_start_then_longest
 _HEADS = frozenset({":", "/"})
 _word = re.compile(r"\w+").finditer
 _sized = re.compile(r"\d\s?(?:mm|cm)\b").search
-_prepared = re.compile(r"\b(?:in|on|at|within|of) (?:the )?$").search
-_REACH = 12  # characters before a place in which its preposition stands
+_prepared = re.compile(r"\b(?:in|on|at|within) (?:the )?(?:\w+ )?$").search
+_REACH = 20  # characters before a place in which its preposition stands
 _SAYS_NOTHING = frozenset({Meaning.NOTHING, Meaning.RELATIVE, Meaning.STOP})
+_LONGEST_SUBJECT = 40
+_parts_words = re.compile(r"[,;:/]").search
 _LONGEST = 60  # characters of a sentence that goes on with the finding of the one before
 
 
@@ -90,7 +92,7 @@ class EllipticReader:
 
     def goes_on(self, text: str, hits: Hits) -> bool:
         """Whether a sentence without a finding may go on with that of the sentence before."""
-        if len(text) > _LONGEST:
+        if len(text) > _LONGEST or not (hits.sides or hits.lobes or hits.places):
             return False
         pieces = self._pieces(text, hits)
         return all(self._only_place(text, piece, hits, headed=False) for piece in pieces)
@@ -101,7 +103,7 @@ class EllipticReader:
         start, before = 0, ""
         for border in self._borders(text):
             end, following = border.span()
-            if text[end] == ":" and self._names_only(text, start, end, hits):
+            if text[end] in _HEADS and self._names_only(text, start, end, hits):
                 continue
             pieces.append(_Piece(start, end, before))
             start, before = following, text[end:following]
@@ -139,13 +141,14 @@ class EllipticReader:
                 return None
         if not where or not (says or _sized(text, start, end)):
             return None
-        if sides or headed:
+        if headed:
             return sides[0] if sides else where[0]
-        lobes = {hit.start for hit in hits.lobes}
+        of_lung = {hit.start for hit in (*hits.sides, *hits.lobes)}
         for hit in where:
-            if hit.start in lobes or _prepared(text, max(start, hit.start - _REACH), hit.start):
-                return hit
-        return None
+            low = max(start, hit.start - _REACH)
+            if hit.start not in of_lung and not _prepared(text, low, hit.start):
+                return None
+        return sides[0] if sides else where[0]
 
     def _words(
         self, text: str, piece: _Piece, known: Sequence[Hit[Any]]
@@ -156,6 +159,12 @@ class EllipticReader:
                 continue
             if not any(hit.start <= word.start() and word.end() <= hit.end for hit in known):
                 yield word
+
+
+def words_to_go_on(text: str, mentions: list[Hit[str]]) -> str:
+    """The words of the finding that the next sentence may go on speaking of, or none."""
+    words = text[_last_phrase(text, mentions)[-1].start : mentions[-1].end]
+    return words if len(words) <= _LONGEST_SUBJECT and not _parts_words(words) else ""
 
 
 def _last_phrase(text: str, mentions: list[Hit[str]]) -> list[Hit[str]]:

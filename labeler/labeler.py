@@ -23,7 +23,7 @@ _UNCERTAIN = Existence.UNCERTAIN
 _CURRENT = Temporality.CURRENT
 _CACHED_SENTENCES = 24_000
 _CACHED_REPORTS = 2_000  # archives hold a report once per reconstruction
-_Key = tuple[str, str, str, str | None]
+_Key = tuple[str, str, str, str | None, str]
 _Place = tuple[str, str, str | None]
 """A section, a finding, and where in the body."""
 
@@ -39,9 +39,11 @@ class _Read:
         "by_reference",
         "denied",
         "facts",
+        "goes_on",
         "limited",
         "no_contrast",
         "place",
+        "subject",
         "weights",
     )
 
@@ -52,6 +54,8 @@ class _Read:
         self.by_reference = read.by_reference
         self.no_contrast = read.no_contrast
         self.limited = read.limited
+        self.subject = read.subject
+        self.goes_on = read.goes_on
         self.weights: tuple[Weight, ...] = ()
         self.affirmed: tuple[_Place, ...] = ()
         self.denied: tuple[_Place, ...] = ()
@@ -121,12 +125,17 @@ class Labeler:
         denied: set[_Place] = set()
         place: str | None = None
         by_reference = no_contrast = limited = False
-        before = ""
+        before = subject = ""
         for number, (start, end, section, topic) in enumerate(self._segmenter.sentences(text)):
             if section == ADDENDUM != before:
                 place = None  # written on another day, about whatever was forgotten
-            before = section
+            if section != before:
+                before, subject = section, ""
             read = self._read(text[start:end], section, topic, place)
+            if not read.goes_on:
+                subject = read.subject
+            elif subject:
+                read = self._read(text[start:end], section, topic, place, subject)
             place = read.place or place
             by_reference = by_reference or read.by_reference
             no_contrast = no_contrast or read.no_contrast
@@ -170,20 +179,22 @@ class Labeler:
         """Where the labels lie, for a convention that has locations; else nothing."""
         return label_locations(report.facts, self._convention)
 
-    def _read(self, sentence: str, section: str, topic: str, place: str | None) -> _Read:
-        known = self._cache.get((sentence, section, topic, None))
+    def _read(
+        self, sentence: str, section: str, topic: str, place: str | None, subject: str = ""
+    ) -> _Read:
+        known = self._cache.get((sentence, section, topic, None, subject))
         if known is not None:
             return known
         inherited = place or ""
-        known = self._cache.get((sentence, section, topic, inherited))
+        known = self._cache.get((sentence, section, topic, inherited, subject))
         if known is not None:
             return known
-        read = self._reader.read(sentence, section, topic, place)
+        read = self._reader.read(sentence, section, topic, place, subject)
         known = _Read(read, self._convention)
         if len(self._cache) >= _CACHED_SENTENCES:  # what is said often soon comes back
             for oldest in [*islice(self._cache, _CACHED_SENTENCES // 4)]:
                 del self._cache[oldest]
-        self._cache[(sentence, section, topic, inherited if read.open else None)] = known
+        self._cache[sentence, section, topic, inherited if read.open else None, subject] = known
         return known
 
 

@@ -8,7 +8,7 @@ from configs.finding import Finding, Kind, PlaceRule, ancestors
 from labeler.attributes import NO_ATTRIBUTES, AttributeReader, fact_of, may_have_attributes
 from labeler.context import LIMITS, Context
 from labeler.cues import is_verdict
-from labeler.ellipsis import EllipticReader
+from labeler.ellipsis import EllipticReader, words_to_go_on
 from labeler.entries import entries
 from labeler.fact import Fact
 from labeler.judgement import Judgement
@@ -38,6 +38,10 @@ class SentenceFacts(NamedTuple):
     no_contrast: bool
     limited: bool
     """Some fact says that something could not be judged, or not well."""
+    subject: str = ""
+    """The words of the finding that the next sentence may go on speaking of."""
+    goes_on: bool = False
+    """Itself names none, and says something of another side or place: "Small on the left."."""
 
 
 class SentenceReader:
@@ -54,12 +58,18 @@ class SentenceReader:
         self._ellipsis = EllipticReader(packs)
         self._lexicon = Lexicon(entries(findings, anatomy, packs))
 
-    def read(self, text: str, section: str, topic: str, inherited: str | None) -> SentenceFacts:
+    def read(
+        self, text: str, section: str, topic: str, inherited: str | None, subject: str = ""
+    ) -> SentenceFacts:
         """The facts of one sentence; `inherited` is the place that the text last spoke of.
+
+        `subject` are the words of the sentence before that this one goes on with, if it does.
 
         A sentence that names neither place nor finding is read as if it began with the header that
         it stands under, where that only names a place: "HEART: Rhythm is regular. Enlarged."
         """
+        if subject:
+            return self._behind(subject, text, section, inherited)
         lowered = lower(text)
         if not topic:
             return self._read(text, lowered, section, inherited)
@@ -81,6 +91,16 @@ class SentenceReader:
             facts=facts if shift else read.facts, place=read.place or places[0].item
         )
 
+    def _behind(
+        self, subject: str, text: str, section: str, inherited: str | None
+    ) -> SentenceFacts:
+        """The facts of a sentence read behind words of the one before: "effusion/ left small"."""
+        shift = len(subject) + 2
+        whole = f"{subject}/ {text}"
+        read = self._read(whole, lower(whole), section, inherited, is_behind=True)
+        facts = tuple(_moved(fact, shift) for fact in read.facts if fact.end > shift)
+        return read._replace(facts=facts, open=True)
+
     def _names_its_own(self, lowered: str) -> bool:
         hits = self._lexicon.hits(lowered)
         return bool(hits.places or hits.lobes) or any(
@@ -95,6 +115,8 @@ class SentenceReader:
         inherited: str | None,
         colon: int = -1,
         header: frozenset[str] = frozenset(),
+        *,
+        is_behind: bool = False,
     ) -> SentenceFacts:
         hits = self._lexicon.hits(lowered)
         named = self._places.named(hits.places)
@@ -107,9 +129,14 @@ class SentenceReader:
         )
         is_limited = bool(named) and not said.isdisjoint(LIMITS)
         if not (mentions or is_normal or is_limited):
-            return SentenceFacts((), last_place, False, by_reference, no_contrast, False)
+            goes_on = self._ellipsis.goes_on(lowered, hits)
+            return SentenceFacts(
+                (), last_place, False, by_reference, no_contrast, False, goes_on=goes_on
+            )
+        spoken_of = mentions
         borders: list[int] = []
-        if mentions and len(hits.sides) + len(hits.lobes) + len(hits.places) > 1:
+        places = len(hits.sides) + len(hits.lobes) + len(hits.places)
+        if mentions and (places > 1 or is_behind):
             elliptic, borders, heads = self._ellipsis.find(lowered, mentions, hits)
             named_again = [one for one in mentions if one.start not in heads]
             mentions = sorted(named_again + elliptic, key=by_start_then_longest)
@@ -130,7 +157,14 @@ class SentenceReader:
             facts = [fact for fact in facts if not is_within(fact, normal)] + normal
         limits = limited_facts(text, section, named, context) if is_limited else []
         return SentenceFacts(
-            tuple(facts + limits), last_place, is_open, by_reference, no_contrast, bool(limits)
+            tuple(facts + limits),
+            last_place,
+            is_open,
+            by_reference,
+            no_contrast,
+            bool(limits),
+            words_to_go_on(lowered, spoken_of) if placed else "",
+            not (placed or is_normal or limits) and self._ellipsis.goes_on(lowered, hits),
         )
 
     def _by_header(
