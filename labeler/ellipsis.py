@@ -68,6 +68,7 @@ class EllipticReader:
         borders: list[int] = []
         heads: set[int] = set()
         pieces = self._pieces(text, hits)
+        understood: _Piece | None = None
         for number, piece in enumerate(pieces):
             start, end, _ = piece
             if start < first or end - start > _LONGEST or _inside(piece, mentions):
@@ -86,7 +87,8 @@ class EllipticReader:
                     Hit(place.start, place.end, one.item) for one in _last_phrase(text, subject)
                 ]
                 borders += [piece.start, piece.end]
-                if is_head:
+                if is_head and pieces[number - 1] in (spoken, understood):
+                    understood = piece
                     heads.update(one.start for one in subject)
         return Elliptic(found, borders, frozenset(heads)) if found else NO_ELLIPSIS
 
