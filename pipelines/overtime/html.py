@@ -46,7 +46,7 @@ def render(timeline: Timeline) -> str:
         size_chart=lambda track: size_chart(timeline, track),
         size=(_WIDTH, _HEIGHT),
         said=said,
-        when=when,
+        when=when(timeline),
         policy=content_policy(style, ""),
         style=Markup(style),  # noqa: S704 - our own file
         version=version("chestct"),
@@ -127,8 +127,18 @@ def _kernels(study: Study) -> list[str]:
     ]
 
 
-def when(study: Study) -> str:
-    """A study's place in time."""
+def when(timeline: Timeline) -> dict[int, str]:
+    """Each study's place in time, by its number."""
+    places: dict[int, str] = {}
+    before: Study | None = None
+    for study in timeline.studies:
+        same = before is not None and study.day is not None and study.day == before.day
+        places[study.number] = "same day" if same else _day(study)
+        before = study
+    return places
+
+
+def _day(study: Study) -> str:
     date = next((r.scan.date for r in study.reconstructions if r.scan.date), None)
     if date and len(date) == 8:
         return f"{date[:4]}-{date[4:6]}-{date[6:]}"

@@ -17,10 +17,10 @@ from pydicom.uid import (
 from configs import files
 from configs.contracts import InputError
 from pipelines.report import report
+from tests.pipelines.made_scans import model as model
+from tests.pipelines.made_scans import scan as scan
+from tests.pipelines.made_scans import write_series
 from tests.pipelines.sending.archives import free_port, service, storage
-from tests.pipelines.test_report import model as model
-from tests.pipelines.test_report import scan as scan
-from tests.pipelines.test_report import write_series
 
 CLASSES = [SegmentationStorage, Comprehensive3DSRStorage, KeyObjectSelectionDocumentStorage]
 

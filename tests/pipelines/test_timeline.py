@@ -16,7 +16,7 @@ from pipelines.overtime.texts import tracks
 from pipelines.report import report
 from pipelines.timeline import timeline
 from tests.model.volumes.phantom import chest
-from tests.pipelines.test_report import IDENTITIES, model, plant, write_series
+from tests.pipelines.made_scans import IDENTITIES, model, plant, write_series
 
 __all__ = ["model"]  # the fixture
 

@@ -24,7 +24,7 @@ from pipelines.running.run import Rejected, rejected_table
 from pipelines.triage import triage
 from pipelines.triaging.worklist import NO_FLAG_MEANING, Standing, Worklist
 from tests.model.volumes.phantom import chest
-from tests.pipelines.test_report import IDENTITIES, model, plant, write_series
+from tests.pipelines.made_scans import IDENTITIES, model, plant, write_series
 
 __all__ = ["model"]  # the fixture
 

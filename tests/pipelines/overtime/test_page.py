@@ -64,6 +64,17 @@ def made(text: str = "Grew.", days: tuple[int, ...] = (0, 10, 100)) -> Timeline:
     )  # fmt: skip
 
 
+def test_a_second_study_of_a_day_is_told_from_the_first() -> None:
+    timeline = made()
+    first, second, third = timeline.studies
+    same = timeline.model_copy(
+        update={"studies": (first, second.model_copy(update={"day": first.day}), third)}
+    )
+    assert "same day" not in html.when(timeline).values()
+    assert html.when(same)[2] == "same day"
+    assert "same day" in html.render(same)
+
+
 def test_scores_that_are_ranks_are_marked() -> None:
     calibrated = made()
     trace = calibrated.traces[0].model_copy(update={"calibrated": False})

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipelines.report import report
+from tests.pipelines.made_scans import model
 from tests.pipelines.rendering.browser import CHROMIUM, Tab, visit
-from tests.pipelines.test_report import model
 
 __all__ = ["model"]  # the fixture
 

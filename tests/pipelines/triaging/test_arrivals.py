@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from configs.contracts import InputError
 from model.volumes import Candidate
 from pipelines.triaging.arrivals import Arrivals
-from tests.pipelines.test_report import write_series
+from tests.pipelines.made_scans import write_series
 
 SMALL = np.full((6, 16, 16), -800, np.int16)
 
