@@ -319,22 +319,28 @@ def _with_store(
     store = Store.open(options.store)
     if store.profile.grid_zyx != profile.grid_zyx:
         return [f"Loader: the store's grid is {store.profile.grid_zyx}, not this profile's."]
-    reading = read_all(store, options.workers, best.batch, max(64, 8 * best.batch))
+    device = torch.device(options.device)
+    reading = read_all(store, options.workers, best.batch, max(64, 8 * best.batch), device)
     lines = [
         f"Store to device with {options.workers} workers: {reading.per_second:.1f} volumes/s, "
         f"{reading.per_second / step_rate:.1f} times as fast as {best.network}'s fastest train "
         f"step takes them ({1e3 * reading.processor_s:.0f} ms of processor time a volume; "
         f"{len(store)} different volumes, from memory rather than the disk)."
     ]
-    try:
-        rate, wait = train_on(store, _recipe(options, profile, best), LABELS)
-    except Exception as error:  # what was measured before must still be written
-        return [*lines, f"`chestct train`'s loop failed: {type(error).__name__}: {error}"]
-    return [
-        *lines,
-        f"`chestct train`'s own loop, with augmentation and moving average, batch {best.batch}: "
-        f"{rate:.1f} volumes/s; the device waits {wait:.1%} of the time.",
-    ]
+    for halved in range(3):  # augmentation and the closed-form start need memory too
+        tried = replace(best, batch=max(2, best.batch >> halved))
+        try:
+            rate, wait = train_on(store, _recipe(options, profile, tried), LABELS)
+        except Exception as error:  # what was measured before must still be written
+            lines.append(f"`chestct train`'s loop, batch {tried.batch}: failed: {error}")
+            _forget(tried, device)
+            continue
+        lines.append(
+            "`chestct train`'s own loop, with augmentation and moving average, batch "
+            f"{tried.batch}: {rate:.1f} volumes/s; the device waits {wait:.1%} of the time."
+        )
+        break
+    return lines
 
 
 def _recipe(options: argparse.Namespace, profile: Profile, best: Setting) -> TrainConfig:

@@ -24,6 +24,7 @@ from model.data import Part, Volumes
 from model.training import Epoch, Step, fit
 from model.volumes.store import Store
 
+_CPU = torch.device("cpu")
 _WARM_UP = 4
 
 
@@ -61,8 +62,10 @@ def main() -> None:
         )
 
 
-def read_all(store: Store, workers: int, batch: int, volumes: int) -> Reading:
-    """Read so many volumes of a store as a data loader of training does."""
+def read_all(
+    store: Store, workers: int, batch: int, volumes: int, device: torch.device = _CPU
+) -> Reading:
+    """Read so many volumes of a store as a data loader of training does, and bring them there."""
     ids = [str(name) for name in store.manifest["volume_id"]]
     wanted = [ids[row % len(ids)] for row in range(volumes)]
     before = _processor_s()
@@ -70,14 +73,17 @@ def read_all(store: Store, workers: int, batch: int, volumes: int) -> Reading:
         Volumes(wanted, store.read, store.profile.grid_zyx, in_memory=False),
         batch_size=batch,
         num_workers=workers,
-        pin_memory=torch.cuda.is_available(),
+        pin_memory=device.type == "cuda",
     )
     batches = iter(loader)
     for _ in range(_WARM_UP):
         next(batches)
     began, read = time.perf_counter(), 0
     for hu_bzyx, _ in batches:
+        hu_bzyx.to(device, non_blocking=True)
         read += len(hu_bzyx)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
     per_second = read / (time.perf_counter() - began)
     del batches  # ends the workers, whose time counts from then on
     return Reading(per_second, (_processor_s() - before) / volumes)

@@ -7,6 +7,7 @@ from types import ModuleType
 import pytest
 import torch
 
+from configs.contracts import InputError
 from configs.profile import load_profile
 from model.volumes.store import Store
 from tests.benchmarks.script import FOLDER, load_script
@@ -34,6 +35,7 @@ def test_rates_the_loader_and_the_product_s_loop(gpu, monkeypatch, tmp_path):
     root = make_archive(tmp_path, train=3, validation=2, test=0)
     profile = Store.open(root / "store").profile
     monkeypatch.setattr(gpu, "load_profile", lambda name: profile)
+    monkeypatch.setattr("reading._STEPS_AN_EPOCH", 3)
     (tmp_path / "page.md").write_text(f"before\n{gpu.BEGIN}\nold\n{gpu.END}\nafter\n")
     with narrow_networks():
         lines = measured(
@@ -75,6 +77,29 @@ def test_what_fails_is_told_and_the_rest_goes_on(gpu, monkeypatch, tmp_path):
         assert not any(" | 16 | " in row for row in rows)  # 8 was too large already
         assert f"| {network} | 4 | bf16 | yes | no | no | 8.00 | 4.00 |" in "\n".join(rows)
     assert "No --store was given: the loader was not measured." in lines
+
+
+def test_the_product_s_loop_is_tried_with_smaller_batches(gpu, monkeypatch, tmp_path):
+    root = make_archive(tmp_path, train=3, validation=2, test=0)
+    profile = Store.open(root / "store").profile
+    tried = []
+
+    def train_on(store, recipe, labels):
+        tried.append(recipe.batch_size)
+        if len(tried) == 1:
+            raise InputError("a step of 8 scans needs more memory than the device has")
+        return 50.0, 0.03
+
+    monkeypatch.setattr(gpu, "load_profile", lambda name: profile)
+    monkeypatch.setattr(gpu, "_measure", lambda setting, *rest: gpu.Cost(9.0, setting.batch, 1.0))
+    monkeypatch.setattr(gpu, "train_on", train_on)
+    lines = measured(
+        gpu, monkeypatch, tmp_path / "new.md", "--batches=8", "--networks=resnet3d", "--no-compile",
+        f"--store={root / 'store'}", "--workers=0",
+    )  # fmt: skip
+    assert tried == [8, 4]
+    assert "batch 8: failed: a step of 8 scans needs more memory" in lines[-3]
+    assert "batch 4: 50.0 volumes/s; the device waits 3.0% of the time" in lines[-2]
 
 
 def test_nothing_begins_after_its_time_and_what_there_is_stays(gpu, monkeypatch, tmp_path):
