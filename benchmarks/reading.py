@@ -95,8 +95,9 @@ def train_on(store: Store, recipe: TrainConfig, labels: int) -> tuple[float, flo
     On a store's volumes, again and again, with drawn labels; `recipe` has as many epochs.
     """
     ids = [str(name) for name in store.manifest["volume_id"]]
-    count = _STEPS_AN_EPOCH * recipe.batch_size
-    values_nl = np.random.default_rng(0).integers(0, 2, (count, labels)).astype(np.int8)
+    count, held = _STEPS_AN_EPOCH * recipe.batch_size, max(8, recipe.batch_size)
+    drawn = np.random.default_rng(0).integers(0, 2, (max(count, held), labels))
+    values_nl = drawn.astype(np.int8)
 
     def part(size: int) -> Part:
         rows = [str(row) for row in range(size)]
@@ -109,7 +110,7 @@ def train_on(store: Store, recipe: TrainConfig, labels: int) -> tuple[float, flo
             recipe,
             store.profile,
             part(count),
-            part(max(8, recipe.batch_size)),
+            part(held),
             store.read,
             resume_folder=Path(folder),
             watcher=watch,
