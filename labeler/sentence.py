@@ -1,5 +1,6 @@
 """One sentence to facts: mentions, each with its place, context and attributes."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from configs.anatomy import Anatomy
@@ -22,6 +23,7 @@ _NO_CONTRAST = Meaning.NO_CONTRAST
 _NORMAL = Meaning.NORMAL
 _REQUIRED = PlaceRule.REQUIRED
 _UMBRELLA = Kind.UMBRELLA
+_KNOWN_HEADERS = 1_000
 _Placed = tuple[Hit[str], str | None]
 """A mention and its place."""
 
@@ -57,6 +59,7 @@ class SentenceReader:
         self._normality = Normality(findings, anatomy)
         self._ellipsis = EllipticReader(packs)
         self._lexicon = Lexicon(entries(findings, anatomy, packs))
+        self._header = lru_cache(_KNOWN_HEADERS)(self._read_header)
 
     def read(
         self, text: str, section: str, topic: str, inherited: str | None, subject: str = ""
@@ -73,23 +76,22 @@ class SentenceReader:
         lowered = lower(text)
         if not topic:
             return self._read(text, lowered, section, inherited)
-        header = self._lexicon.hits(lower(topic))
-        places = self._places.named(header.places)
+        places, says_more = self._header(topic)
         colon = _colon(lowered, topic)
         if colon >= 0:
             lowered = lowered.replace(":", "/", 1)
         if not places:
             return self._read(text, lowered, section, inherited, colon)
         shift = 0
-        if not (colon >= 0 or header.findings or header.cues or self._names_its_own(lowered)):
+        hits = self._lexicon.hits(lowered)
+        if not (colon >= 0 or says_more or self._names_its_own(hits)):
             shift = len(topic) + 2
             text, lowered = f"{topic}/ {text}", f"{lower(topic)}/ {lowered}"
-        header_places = frozenset(place.item for place in places)
-        read = self._read(text, lowered, section, places[0].item, colon, header_places)
+            hits = self._lexicon.hits(lowered)
+        header_places = frozenset(places)
+        read = self._read(text, lowered, section, places[0], colon, header_places, hits=hits)
         facts = tuple(_moved(fact, shift) for fact in read.facts if fact.end > shift)
-        return read._replace(
-            facts=facts if shift else read.facts, place=read.place or places[0].item
-        )
+        return read._replace(facts=facts if shift else read.facts, place=read.place or places[0])
 
     def _behind(
         self, subject: str, text: str, section: str, inherited: str | None
@@ -101,8 +103,13 @@ class SentenceReader:
         facts = tuple(_moved(fact, shift) for fact in read.facts if fact.end > shift)
         return read._replace(facts=facts, open=True)
 
-    def _names_its_own(self, lowered: str) -> bool:
-        hits = self._lexicon.hits(lowered)
+    def _read_header(self, topic: str) -> tuple[tuple[str, ...], bool]:
+        """The places that a header names, and whether it says anything else that counts."""
+        hits = self._lexicon.hits(lower(topic))
+        places = tuple(hit.item for hit in self._places.named(hits.places))
+        return places, bool(hits.findings or hits.cues)
+
+    def _names_its_own(self, hits: Hits) -> bool:
         return bool(hits.places or hits.lobes) or any(
             self._findings[hit.item].place is not _REQUIRED for hit in hits.findings
         )
@@ -117,8 +124,11 @@ class SentenceReader:
         header: frozenset[str] = frozenset(),
         *,
         is_behind: bool = False,
+        hits: Hits | None = None,
     ) -> SentenceFacts:
-        hits = self._lexicon.hits(lowered)
+        """The facts of a text that `lower` has prepared; `hits` are its own, where known."""
+        if hits is None:
+            hits = self._lexicon.hits(lowered)
         named = self._places.named(hits.places)
         last_place = named[0].item if named else None
         said = {hit.item.means for hit in hits.cues}
