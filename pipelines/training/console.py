@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.box import SIMPLE_HEAD
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column, Table
 
 from configs.contracts import Split
 from model.training import Epoch, Step
@@ -26,12 +26,10 @@ class Console:
         self._labels = list(labels)
         self._quiet = quiet
         self._bar = Progress(
-            TextColumn("train"),
             BarColumn(),
-            TextColumn("{task.description}"),
-            TimeElapsedColumn(),
             TextColumn("left"),
-            TimeRemainingColumn(),
+            TimeRemainingColumn(table_column=Column(min_width=7)),  # whole on 80 columns, too
+            TextColumn("{task.description}"),
             console=messages,
             transient=True,
             disable=quiet or not messages.is_terminal,
