@@ -1,7 +1,5 @@
 """An output folder's part files, shard by shard: a shard is there whole, or is not there."""
 
-import fcntl
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +12,7 @@ import pyarrow.parquet as pq
 from configs import files
 from configs.contracts import InputError
 from pipelines.labelling.tally import Tally
+from pipelines.running.hold import held
 
 TABLES = ("labels", "facts", "reports", "rejected")
 SOFT_LABELS = "soft_labels"
@@ -45,7 +44,7 @@ class Parts:
         while another run holds the folder.
         """
         self._state.mkdir(exist_ok=True)
-        with _locked(self._state, self.out):
+        with held(self._state, self.out):
             if restart:
                 self.clear()
                 self._state.mkdir()
@@ -154,17 +153,3 @@ class Parts:
 
 def _part(number: int) -> str:
     return f"part-{number:05d}.parquet"
-
-
-@contextmanager
-def _locked(folder: Path, out: Path) -> Iterator[None]:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise InputError(
-            f"{out}: another run is at work here; wait, or choose another --out"
-        ) from None
-    finally:
-        os.close(descriptor)

@@ -1,12 +1,13 @@
 """The record that every verb leaves in its output folder: `run.json` and `rejected.parquet`."""
 
 import hashlib
+import json
 import platform
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,6 +18,7 @@ import pyarrow as pa
 
 from configs import files, tables
 from configs.contracts import InputError, Stage
+from pipelines.running.hold import held
 
 RUN_FORMAT = 1
 _REPORTED_PACKAGES = ("chestct", "numpy", "pandas", "pydicom", "SimpleITK", "torch", "lightning")
@@ -34,11 +36,15 @@ class Rejected:
 
 @dataclass(slots=True)
 class Run:
-    """One verb's run over one output folder.
+    """One verb's run over one output folder, which no other run enters meanwhile.
 
-    Use as a context manager: on success it writes `rejected.parquet` and then `run.json`, so that
-    a `run.json` says that the folder is complete. On an exception it writes neither, and a folder
-    that it made and that is empty goes again.
+    Use as a context manager: entering makes the folder the run's own, so an earlier `run.json`
+    goes; on success `rejected.parquet` and then `run.json` are written, so that a `run.json` says
+    that the folder is complete. On an exception neither is, and a folder that the run made and
+    that is empty goes again.
+
+    What takes long, or may still be refused, belongs before that, within `alone()`: it holds the
+    folder and leaves what stands in it as it is.
     """
 
     verb: str
@@ -54,22 +60,60 @@ class Run:
     """SHA-256 of the inputs that a verb has hashed already, by name."""
     anonymous: bool = False
     """Record no path and no argument as typed, only their hashes: they may name a patient."""
-    _started: float = 0.0
-    _made: list[Path] = field(default_factory=list)
-    """Folders that were not there before, the deepest first."""
+    _started: float = field(default_factory=time.perf_counter)
+    restart: bool = True
+    """Whether a finished run of other inputs or settings may be replaced."""
+    _holding: bool = False
+    _until_exit: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Self:
-        self._started = time.perf_counter()
-        self.check_inputs()
-        self._made = [folder for folder in (self.out, *self.out.parents) if not folder.exists()]
+        if not self._holding:
+            self._until_exit.enter_context(self.alone())
+        (self.out / "run.json").unlink(missing_ok=True)
+        return self
+
+    @contextmanager
+    def alone(self) -> Iterator[Self]:
+        """Hold the folder, made where it is not there, and change nothing in it.
+
+        Raises InputError as `check` does, and while another run holds it.
+        """
+        self.check()
+        made = [folder for folder in (self.out, *self.out.parents) if not folder.exists()]
         try:
             self.out.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
             raise InputError(f"{self.out}: is a file; --out names a folder") from None
         except PermissionError:
             raise InputError(f"{self.out}: cannot be written; choose another --out") from None
-        self._take_folder()
-        return self
+        try:
+            with held(self.out, self.out):
+                self.check()  # what another run finished while this one waited
+                self._holding = True
+                yield self
+        except BaseException:
+            with suppress(OSError):  # something was written
+                for folder in made:
+                    folder.rmdir()
+            raise
+        finally:
+            self._holding = False
+
+    def check(self) -> None:
+        """Raise InputError for an input that is not there, and for results not to be replaced."""
+        self.check_inputs()
+        record = self.out / "run.json"
+        if not record.exists():
+            return
+        earlier = files.read_json(record)
+        verb = earlier.get("verb")
+        if verb != self.verb:
+            raise InputError(f"{self.out}: holds the results of `{verb}`; choose another --out")
+        if not self.restart and (changed := self._changed(earlier)):
+            raise InputError(
+                f"{self.out}: holds a finished run with other arguments ({', '.join(changed)}); "
+                "--restart replaces it, and another --out keeps both"
+            )
 
     def check_inputs(self) -> None:
         """Raise InputError for an input that is not there."""
@@ -77,14 +121,21 @@ class Run:
             if not path.exists():
                 raise InputError(f"{path}: no such file or folder ({name})")
 
-    def _take_folder(self) -> None:
-        """Replace an earlier run of the same verb; another verb's results are left alone."""
-        record = self.out / "run.json"
-        if record.exists():
-            verb = files.read_json(record).get("verb")
-            if verb != self.verb:
-                raise InputError(f"{self.out}: holds the results of `{verb}`; choose another --out")
-            record.unlink()
+    def _changed(self, earlier: Mapping[str, Any]) -> list[str]:
+        """The settings and inputs by name that an earlier run had otherwise."""
+        config, paths = earlier.get("config", {}), earlier.get("inputs", {})
+        now: dict[str, Any] = json.loads(json.dumps(self._config()))
+        names = [name for name in {**now, **config} if now.get(name) != config.get(name)]
+        for name in {**self.inputs, **paths}:
+            shown = paths.get(name, {}).get("path", "")
+            path = self.inputs.get(name)
+            if path is None or not self._is_at(path, shown):
+                names.append(name)
+        return [name.replace("_", " ") for name in names]
+
+    def _is_at(self, path: Path, shown: str) -> bool:
+        """Whether an earlier run's record means this path."""
+        return shown == self._shown(path) or Path(shown).resolve() == path.resolve()
 
     def reject(self, id: str, stage: Stage, reason: str, detail: str) -> None:  # noqa: A002 - the tables' word
         """Set a record aside; the run goes on."""
@@ -97,13 +148,12 @@ class Run:
         trace: TracebackType | None,
     ) -> None:
         if error is not None:
-            with suppress(OSError):  # something was written
-                for folder in self._made:
-                    folder.rmdir()
+            self._until_exit.__exit__(kind, error, trace)
             return
-        if self.rejected_in_parts is None:
-            files.write_table(self.out / "rejected.parquet", rejected_table(self.rejected))
-        files.write_json(self.out / "run.json", self._record())
+        with self._until_exit:
+            if self.rejected_in_parts is None:
+                files.write_table(self.out / "rejected.parquet", rejected_table(self.rejected))
+            files.write_json(self.out / "run.json", self._record())
 
     def _argument(self, text: str) -> str:
         if not self.anonymous or text == self.verb:
@@ -118,7 +168,7 @@ class Run:
             "format": RUN_FORMAT,
             "verb": self.verb,
             "command": [Path(sys.argv[0]).name, *map(self._argument, sys.argv[1:])],
-            "config": {name: _plain(value) for name, value in self.config.items()},
+            "config": self._config(),
             "inputs": {name: self._input(name, path) for name, path in self.inputs.items()},
             "counts": {**self.counts, "rejected": self._rejected_rows()},
             **self.facts,
@@ -126,10 +176,15 @@ class Run:
             "versions": package_versions(),
         }
 
+    def _config(self) -> dict[str, Any]:
+        return {name: _plain(value) for name, value in self.config.items()}
+
     def _input(self, name: str, path: Path) -> dict[str, str]:
         digest = self.hashes.get(name) or (files.sha256_of(path) if path.is_file() else None)
-        shown = _hashed(str(path)) if self.anonymous else str(path)
-        return {"path": shown} | ({"sha256": digest} if digest else {})
+        return {"path": self._shown(path)} | ({"sha256": digest} if digest else {})
+
+    def _shown(self, path: Path) -> str:
+        return _hashed(str(path)) if self.anonymous else str(path)
 
     def _rejected_rows(self) -> int:
         rows = self.rejected_in_parts
