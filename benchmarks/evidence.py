@@ -1,15 +1,16 @@
 """Evidence against planted lesions: does it lie there, and does the logit fall when it is removed.
 
     python benchmarks/evidence.py out/demo [--closed-form] [--bundle B] [--finding F]
-        [--baseline BUNDLE_OF_RESNET3D] [--only-baseline]
+        [--store STORE] [--pointing] [--baseline BUNDLE_OF_RESNET3D] [--only-baseline]
 
 On the synthetic test scans, whose lesions' places are known. Pointing game (Zhang et al. 2018): the
-map's strongest cell lies within 2 cm of the lesion's box, over all positives, over the half with
-the most evidence ("surest"), and over those whose boxes are all below 10 cm ("small"): many nodules
-share a box that fills the lungs, and any map hits it. Deletion: the strongest cells (`SHARE` of the
-body) are taken from training chests without the finding; the logit should fall by more than when
-as many random cells of the body are. `--closed-form` is the same network with its trunk's evidence
-left out, which is where its training began. The baseline's map is Grad-CAM (Selvaraju et al. 2017).
+map's peak (`model.evidence.peak_lps`) lies within 2 cm of the lesion's box, over all positives,
+over the half with the most evidence ("surest"), and over those whose boxes are all below 10 cm
+("small"): many nodules share a box that fills the lungs, and any map hits it. Deletion: the
+strongest cells (`SHARE` of the body) are taken from training chests without the finding; the logit
+should fall by more than when as many random cells of the body are. `--closed-form` is the same
+network with its trunk's evidence left out, which is where its training began. The baseline's map is
+Grad-CAM (Selvaraju et al. 2017).
 To train one: `chestct train --config configs/train/demo.yaml --override network=resnet3d` with the
 demo's labels, store and cohort.
 """
@@ -74,16 +75,19 @@ def main() -> None:
     """Print a line a finding for each map that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("demo", type=Path)
+    parser.add_argument("--store", type=Path, help="its scans at the bundle's profile, if another")
     parser.add_argument("--bundle", type=Path, help="default: DEMO/bundle")
     parser.add_argument("--closed-form", action="store_true", help="without its trunk")
     parser.add_argument("--baseline", type=Path, help="a bundle of resnet3d on the same labels")
     parser.add_argument("--only-baseline", action="store_true")
+    parser.add_argument("--pointing", action="store_true", help="leave the slow deletion test out")
     parser.add_argument("--finding", choices=FOCAL, help="one finding alone; default: all")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    store = Store.open(options.demo / "store")
+    store = Store.open(options.store or options.demo / "store")
     names = (options.finding,) if options.finding else FOCAL
-    scans, donors = _scans(options.demo, store, names), _donors(options.demo, store)
+    scans = _scans(options.demo, store, names)
+    donors = {} if options.pointing else _donors(options.demo, store)
     if not options.only_baseline:
         bundle = bundles.load(options.bundle or options.demo / "bundle")
         if options.closed_form:
@@ -183,7 +187,7 @@ def _report(
         for name, results in found.items():
             if scan.boxes[name]:
                 label = names.index(name)
-                _judge(results, bundle, label, scan, name, maps_lzyx[label], donors[name], random)
+                _judge(results, bundle, label, scan, name, maps_lzyx[label], donors, random)
     heads = ("positives", "pointing", "surest", "small", "by chance", "deletion")
     print(f"{'finding':<22}" + "".join(f"{head:>10}" for head in heads))
     for name, results in found.items():
@@ -205,7 +209,7 @@ def _judge(
     scan: Scan,
     name: str,
     map_zyx: NDArray[np.floating],
-    donors: list[NDArray[np.int16]],
+    donors: dict[str, list[NDArray[np.int16]]],
     random: np.random.Generator,
 ) -> None:
     boxes = scan.boxes[name]
@@ -217,7 +221,10 @@ def _judge(
         results.small.append(hit)
     results.sums.append(float(map_zyx.sum()))
     results.chances.append(float(_hits(scan, name, bundle, map_zyx.shape)[body_zyx].mean()))
-    results.deleted.append(_deletion(bundle, label, scan, map_zyx, body_zyx, donors, random))
+    if donors:
+        results.deleted.append(
+            _deletion(bundle, label, scan, map_zyx, body_zyx, donors[name], random)
+        )
 
 
 def _share(values: Sequence[float]) -> str:

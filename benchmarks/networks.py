@@ -63,6 +63,7 @@ def main() -> None:
     cost.add_argument("--measure", nargs="*", default=["tiny"])
     compare = verbs.add_parser("compare")
     compare.add_argument("demo", type=Path)
+    compare.add_argument("--store", type=Path, help="its scans at another profile")
     compare.add_argument("--minutes", type=float, default=10)
     compare.add_argument("--seeds", type=int, default=3)
     compare.add_argument("--networks", nargs="*", default=[*CLOSED, *NETWORKS, "truth"])
@@ -173,7 +174,7 @@ class Exam:
 def _compare(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
     demo: Path = options.demo
-    store = Store.open(demo / "store")
+    store = Store.open(options.store or demo / "store")
     taught = read_labels(demo / "labels")
     drawn = read_labels(demo / "truth" / "labels.parquet")[list(taught.columns)]
     parts = {
