@@ -3,12 +3,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from pydicom.dataset import Dataset
 
 from configs.contracts import InputError
 from configs.files import IdKey, read_json
+from model.bundle import Bundle
+from model.calibration import UNCALIBRATED
+from model.card import ModelCard
+from model.data import Volumes
+from model.networks.sizes import SIZES
 from model.volumes.store import Store
 from pipelines.prepare import prepare
+from pipelines.rendering.reading import read_scan
 from tests.model.volumes.dicom_phantom import Plan, make_series, save
 from tests.model.volumes.phantom import chest
 
@@ -376,3 +383,41 @@ def test_everything_rejected_is_an_input_error_that_leaves_the_list(tmp_path: Pa
 def test_where_scans_were_taken_is_noted_when_told(archive: Path, tmp_path: Path) -> None:
     prepare(archive, out=tmp_path / "store", site="north", quiet=True)
     assert set(Store.open(tmp_path / "store").manifest["site"]) == {"north"}
+
+
+class Listener(torch.nn.Module):
+    """A network that keeps what it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.seen: list[bytes] = []
+
+    def forward(self, hu_bzyx: torch.Tensor) -> torch.Tensor:
+        self.seen.append(hu_bzyx.numpy().tobytes())
+        return torch.zeros(len(hu_bzyx), 1)
+
+
+def test_training_and_reports_give_the_network_the_same_bytes(
+    archive: Path, tmp_path: Path
+) -> None:
+    prepare(archive, out=tmp_path / "store", quiet=True)
+    store, listener = Store.open(tmp_path / "store"), Listener()
+    ids = store.manifest["volume_id"].tolist()
+    trained, _ = Volumes(ids, store.read, store.profile.grid_zyx, in_memory=False)[0]
+    card = ModelCard(
+        training_data="synthetic",
+        counts={},
+        metrics={},
+        label_source="ct_rate",
+        train_config={},
+        seconds=0.0,
+        versions={},
+    )
+    bundle = Bundle(
+        store.profile, "resnet3d", SIZES["tiny"], ("ct_rate:Emphysema",), (UNCALIBRATED,),
+        card, listener,
+    )  # fmt: skip
+    (tmp_path / "bundle.json").write_text("{}")  # a report names it by its hash
+    assert not read_scan(archive / "one", bundle, tmp_path).refused
+    assert listener.seen == [trained.numpy().tobytes()]

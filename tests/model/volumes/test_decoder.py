@@ -53,3 +53,12 @@ def test_the_worker_starts_beside_folders_that_are_called_like_ours(tmp_path: Pa
         [sys.executable, "-P", "-c", script], cwd=tmp_path, capture_output=True, check=False
     )
     assert done.stdout.decode().strip() == "(1, 40, 48)", done.stderr.decode()
+
+
+def test_a_script_from_standard_input_reads_encoded_scans(tmp_path: Path) -> None:
+    save([one(jpeg_ls)], tmp_path / "scan")
+    script = b"from model.volumes import read_volume; print(read_volume('scan').hu_zyx.shape)"
+    done = subprocess.run(
+        [sys.executable, "-P", "-"], input=script, cwd=tmp_path, capture_output=True, check=False
+    )
+    assert done.stdout.decode().strip() == "(1, 40, 48)", done.stderr.decode()
