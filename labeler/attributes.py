@@ -14,7 +14,7 @@ from labeler.owners import MEASURE, Owners
 from labeler.places import nearest
 
 _REACH = 300  # characters between a mention and its measurement
-_BILATERAL = "bilateral"
+BILATERAL = "bilateral"
 _SEVERITY = Meaning.SEVERITY
 _COUNT = Meaning.COUNT
 _COMPARED = re.compile(r"\bthan (?:on )?(?:the )?$")  # "left greater than right"
@@ -171,7 +171,7 @@ class AttributeReader:
                     sided.add(owner)
                 said = self._side_of.setdefault(owner, side)
                 if side != said:
-                    self._side_of[owner] = _BILATERAL
+                    self._side_of[owner] = BILATERAL
         if not owners.is_one:
             self._share(of_sides, of_lobes, owners)
 
@@ -238,7 +238,7 @@ class AttributeReader:
         own_side = self._side_in_lobe[lobe]
         if own_side is None and side in ("right", "left"):
             return f"{side}_{lobe}"
-        return lobe if own_side in (None, side) or side == _BILATERAL else None
+        return lobe if own_side in (None, side) or side == BILATERAL else None
 
 
 def _others(sizes: list[tuple[float, ...]], largest: tuple[float, ...]) -> tuple[float, ...]:

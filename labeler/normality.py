@@ -73,18 +73,33 @@ def is_within(fact: Fact, normal: list[Fact]) -> bool:
     return any(one.start <= fact.start and fact.end <= one.end for one in normal)
 
 
-def limited_facts(text: str, section: str, named: list[Hit[str]], context: Context) -> list[Fact]:
-    """A fact for each place that could not be judged, or not well, with the reason if named."""
+def limited_facts(
+    text: str, section: str, named: list[Hit[str]], hits: Hits, context: Context
+) -> list[Fact]:
+    """A fact for each place that could not be judged, or not well, with the reason if named.
+
+    Of a part of it the fact has side, lobe or segment: "the apices cannot be evaluated".
+    """
     facts = []
     for found, level in context.limits:
         reason = f" ({context.reason})" if context.reason else ""
         judgement = PLAIN._replace(
             assessability=level, cue=context.text[found.start : found.end] + reason
         )
+        part = NO_ATTRIBUTES._replace(
+            side=_only(context.beside(found, hits.sides)),
+            lobe=_only(context.beside(found, hits.lobes)),
+            segment=_only(context.beside(found, hits.segments)),
+        )
         for hit in context.beside(found, named):
             place = Hit(hit.start, hit.end, LIMITED_PREFIX + hit.item)
-            facts.append(fact_of(text, section, place, judgement, hit.item, NO_ATTRIBUTES))
+            facts.append(fact_of(text, section, place, judgement, hit.item, part))
     return facts
+
+
+def _only(hits: list[Hit[str]]) -> str | None:
+    items = {hit.item for hit in hits}
+    return items.pop() if len(items) == 1 else None
 
 
 def _normal(hit: Hit[str], context: Context) -> Judgement | None:

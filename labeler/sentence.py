@@ -165,7 +165,7 @@ class SentenceReader:
                 if about or inherited is None or section == IMPRESSION:
                     normal = self._normality.verdicts(text, section, about, context)
             facts = [fact for fact in facts if not is_within(fact, normal)] + normal
-        limits = limited_facts(text, section, named, context) if is_limited else []
+        limits = limited_facts(text, section, named, hits, context) if is_limited else []
         return SentenceFacts(
             tuple(facts + limits),
             last_place,
