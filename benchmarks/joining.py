@@ -47,6 +47,7 @@ def make_store(path: Path, scans: int) -> None:
         path / "scans.parquet" / "part-000000.parquet",
         pa.Table.from_pylist(rows, schema=tables.SCANS),
     )
+    files.write_json(path / "run.json", {"verb": "prepare"})
 
 
 def make_labels(path: Path, reports: int) -> None:

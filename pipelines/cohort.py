@@ -1,6 +1,7 @@
 """`chestct cohort`: who belongs to whom, and in which split each patient stands."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -40,6 +41,7 @@ def cohort(
     validation: float = 0.1,
     test: float | None = None,
     seed: int = 0,
+    restart: bool = False,
     quiet: bool = False,
 ) -> pd.DataFrame:
     """Join reports and scans through the site's key, and split by patient.
@@ -77,13 +79,16 @@ def cohort(
         an archive that only tests.
     seed
         Another seed draws other splits.
+    restart
+        Replace a finished cohort in OUT that was made with other arguments. A bundle that was
+        trained on it may then meet its own patients in the new test split.
     quiet
         Print nothing.
     """
     shares = _shares(validation, test, seed, test_site or (), split_by)
     if (labels / "store.json").is_file():
         raise InputError(f"{labels}: a store; labels come first: `chestct cohort LABELS STORE`")
-    opened = Store.open(store)
+    opened = _finished(store)
     key = files.IdKey.open(id_key or store / "id.key")
     inputs = {"labels": labels, "store": store} | ({"map": map_file} if map_file else {})
     config = {
@@ -94,7 +99,8 @@ def cohort(
         "seed": seed,
     }
     table = files.finished_table(labels, "labels.parquet")
-    with Run("cohort", out, inputs, config) as run, setting_aside(out) as aside:
+    run = Run("cohort", out, inputs, config, restart=restart)
+    with run.alone(), ExitStack() as taken, setting_aside(out) as aside:
         manifest = opened.manifest
         person = one_id_each(manifest)
         manifest = manifest.assign(patient_id=manifest["patient_id"].map(person))
@@ -112,6 +118,7 @@ def cohort(
             _splits(joined, shares, split_by, test_site or ())
         )
         joined = joined.loc[:, tables.DESCRIBED_COHORT.names]
+        taken.enter_context(run)  # only now: a refusal leaves an earlier cohort as it is
         files.write_table(
             out / "cohort.parquet",
             pa.Table.from_pandas(joined, tables.DESCRIBED_COHORT, preserve_index=False),
@@ -119,12 +126,23 @@ def cohort(
         _count(run, joined, settled, aside)
         run.facts["same_patients"] = _same(person, set(joined["patient_id"]))
         asked = shares.asked(tests_by_site=bool(test_site))
-        run.facts["warnings"] = list(too_small(joined, asked))
+        run.facts["warnings"] = list(too_small(joined, asked, by_date=split_by == "date"))
     if not quiet:
         _show(run, joined)
     for warning in run.facts["warnings"]:
         messages.print(f"warning: {warning}", markup=False)
     return joined
+
+
+def _finished(store: Path) -> Store:
+    """The store; InputError for one whose `prepare` did not come to its end."""
+    opened = Store.open(store)
+    if not (store / "run.json").exists():
+        raise InputError(
+            f"{store}: has no run.json, so its `prepare` was cut short or is still at work, and "
+            "scans may be missing; run it again"
+        )
+    return opened
 
 
 def _shares(

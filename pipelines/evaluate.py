@@ -24,6 +24,7 @@ def evaluate(
     sensitivity: float = SENSITIVITY,
     resamples: int = 1000,
     seed: int = 0,
+    restart: bool = False,
     quiet: bool = False,
 ) -> dict[str, Metrics]:
     """Measure a bundle on one split of a cohort, scan by scan, with patient-level intervals.
@@ -64,6 +65,8 @@ def evaluate(
         Bootstrap resamples of the patients.
     seed
         Seed of the bootstrap.
+    restart
+        Replace a finished evaluation in OUT that was made with other arguments.
     quiet
         Print nothing.
     """
@@ -94,11 +97,13 @@ def evaluate(
         resamples=resamples,
         seed=seed,
     )
-    with Run("evaluate", out, inputs, config) as run:
-        findings = measure(request, quiet=quiet)
-        write(out, request, findings)
-        run.counts.update(scans=len(findings.evaluations[0].judged), volumes=len(findings.part))
-        run.facts |= findings.facts()
+    run = Run("evaluate", out, inputs, config, restart=restart)
+    with run.alone():
+        findings = measure(request, quiet=quiet)  # a refusal leaves an earlier one as it is
+        with run:
+            write(out, request, findings)
+            run.counts.update(scans=len(findings.evaluations[0].judged), volumes=len(findings.part))
+            run.facts |= findings.facts()
     if not quiet:
         print_findings(findings, out, recalibrate)
     return {found.reference: found.metrics for found in findings.evaluations}

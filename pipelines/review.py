@@ -42,6 +42,7 @@ def review(
     sentences: int = SENTENCES,
     max_reports: int = MAX_REPORTS,
     seed: int = 0,
+    restart: bool = False,
     quiet: bool = False,
 ) -> Reviewed:
     """Let people judge an archive's labels, and read their answers.
@@ -75,6 +76,8 @@ def review(
         Look for them in so many reports, drawn at random.
     seed
         Seed of all that is drawn.
+    restart
+        Replace other sheets in OUT; decisions that people made on them can then not be read.
     quiet
         No progress bar and no summary.
     """
@@ -96,6 +99,7 @@ def review(
         sentences=sentences,
         max_reports=max_reports,
         seed=seed,
+        restart=restart,
         quiet=quiet,
     )
 
@@ -111,6 +115,7 @@ def _ask(
     sentences: int,
     max_reports: int,
     seed: int,
+    restart: bool,
     quiet: bool,
 ) -> Reviewed:
     from configs.convention import load_convention
@@ -119,6 +124,7 @@ def _ask(
     from pipelines.labelled.archive import LabelledArchive
     from pipelines.labelled.gold import read_gold
     from pipelines.reviewing import asking
+    from pipelines.reviewing.made import refuse_other
     from pipelines.running.run import Run
 
     archive = LabelledArchive.open(source)
@@ -133,7 +139,8 @@ def _ask(
         "seed": seed,
     }
     given = {name: path for name, path in inputs.items() if path is not None}
-    with Run("review", out, given, config) as run:
+    run = Run("review", out, given, config, restart=restart)
+    with run.alone():
         if audit is not None:
             made = asking.audit_worksheet(
                 archive, tuple(convention.labels), binary, count=audit, seed=seed, quiet=quiet
@@ -154,7 +161,10 @@ def _ask(
                 seed=seed,
                 quiet=quiet,
             )
-        _write_sheets(run, made, archive, binary)
+        if not restart:
+            refuse_other(out, made.sheets[0].worksheet)
+        with run:
+            _write_sheets(run, made, archive, binary)
     if not quiet:
         _tell_sheets(out, made)
     return Reviewed(out, made.table.num_rows)
@@ -165,10 +175,12 @@ def _write_sheets(
 ) -> None:
     from configs.files import write_json, write_table, write_text
     from pipelines.reviewing import label_studio
-    from pipelines.reviewing.made import ITEMS
+    from pipelines.reviewing.made import ITEMS, SHEETS
     from pipelines.reviewing.sheet import Kind
 
     first = made.sheets[0]
+    for name in SHEETS:  # an earlier worksheet's: nobody is to go on with them
+        (run.out / name).unlink(missing_ok=True)
     for sheet in made.sheets:
         write_text(run.out / f"{sheet.name}.html", sheet.page())
     if first.kind is Kind.SENTENCES:

@@ -1,6 +1,5 @@
 """`chestct score`: labels against gold, or two labelers against each other."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from configs.contracts import InputError
 if TYPE_CHECKING:
     from labeler.scoring import Comparison, Score
     from pipelines.labelled.matched import Matched
+    from pipelines.running.run import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ def score(
     id_column: str | None = None,
     resamples: int = 1000,
     seed: int = 0,
+    restart: bool = False,
     quiet: bool = False,
 ) -> Scored:
     """Score labels against gold: precision, recall, F1 and kappa with 95 % bootstrap intervals.
@@ -65,6 +66,8 @@ def score(
         Bootstrap resamples of the reports.
     seed
         Seed of the resampling.
+    restart
+        Replace finished scores in OUT that were made with other arguments.
     quiet
         Show no table.
     """
@@ -72,6 +75,7 @@ def score(
     from pipelines.labelled.score_table import show
     from pipelines.labelled.values import coding_of, convention_of, labels_file, read_label_values
     from pipelines.running.progress import messages
+    from pipelines.running.run import Run
 
     if reports is not None and out is None:
         raise InputError("--reports: the sentences are written to --out; give it too")
@@ -94,7 +98,8 @@ def score(
         }
         config = {"convention": convention, "resamples": resamples, "seed": seed}
         given = {name: path for name, path in inputs.items() if path is not None}
-        _write(out, matched, done, given, config)
+        run = Run("score", out, given, config, restart=restart)
+        _write(run, matched, done)
     for remark in matched.remarks:
         messages.print(remark, markup=False)
     if not quiet:
@@ -125,31 +130,24 @@ def _measure(matched: "Matched", *, with_errata: bool, resamples: int, seed: int
     return Scored(as_is, minus_errata, against, difference)
 
 
-def _write(
-    out: Path,
-    matched: "Matched",
-    done: Scored,
-    inputs: dict[str, Path],
-    config: Mapping[str, object],
-) -> None:
+def _write(run: "Run", matched: "Matched", done: Scored) -> None:
     from configs.files import write_json
     from pipelines.labelled.archive import options_of
     from pipelines.labelled.disagreements import Sources, write_disagreements
     from pipelines.labelled.score_table import as_json
-    from pipelines.running.run import Run
 
-    facts = inputs["labels"] / "facts.parquet"
-    convention = config["convention"]
-    with Run("score", out, inputs, config) as run:
+    labels, convention = run.inputs["labels"], run.config["convention"]
+    facts = labels / "facts.parquet"
+    with run:
         run.counts["reports"] = done.as_is.reports
         run.counts["disagreements"] = write_disagreements(
-            out / "disagreements.csv",
+            run.out / "disagreements.csv",
             matched,
             Sources(
                 facts if facts.exists() else None,
                 str(convention) if convention else None,
-                inputs.get("reports"),
-                options_of(inputs["labels"]),
+                run.inputs.get("reports"),
+                options_of(labels),
             ),
         )
-        write_json(out / "score.json", as_json(done))
+        write_json(run.out / "score.json", as_json(done))

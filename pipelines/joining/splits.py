@@ -80,14 +80,17 @@ def by_site(
     return splits
 
 
-def too_small(joined: pd.DataFrame, asked: Iterable[Split]) -> Iterator[str]:
+def too_small(
+    joined: pd.DataFrame, asked: Iterable[Split], *, by_date: bool = False
+) -> Iterator[str]:
     """A sentence for each split that was asked for and is empty or of few patients."""
+    remedies = _REMEDIES_BY_DATE if by_date else _REMEDIES
     patients = joined.groupby("split")["patient_id"].nunique()
     for split in asked:
         count = int(patients.get(split.value, 0))
         if count < _FEW_PATIENTS:
             patient = "patient" if count == 1 else "patients"
-            yield f"{split.value} has {count or 'no'} {patient}; {_REMEDIES[split]}"
+            yield f"{split.value} has {count or 'no'} {patient}; {remedies[split]}"
 
 
 _REMEDIES = {
@@ -96,6 +99,10 @@ _REMEDIES = {
     "another --seed, or --split-by date, which keeps shares exactly",
     Split.TEST: "no figure of so few says anything: give a larger --test, another --seed, "
     "or --split-by date, which keeps shares exactly",
+}
+_REMEDIES_BY_DATE = _REMEDIES | {
+    Split.VALIDATION: "thresholds and calibration are set on it: give a larger --validation",
+    Split.TEST: "no figure of so few says anything: give a larger --test",
 }
 
 

@@ -12,6 +12,12 @@ from pipelines.reviewing.decisions import Decisions, read_decisions
 from pipelines.reviewing.sheet import ADJUDICATION, READERS, SENTENCES, Kind
 
 ITEMS = "items.parquet"
+SHEETS = (
+    *(f"{name}.html" for name in (SENTENCES, *READERS)),
+    "label_studio.json",
+    "label_studio.xml",
+)
+"""What people get to work with, of either kind of worksheet."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,3 +69,15 @@ class MadeWorksheet:
                 raise InputError(f"{path}: a second file of sheet {found.sheet}; give one a reader")
             by_sheet.setdefault(found.sheet, []).append(found)
         return by_sheet
+
+
+def refuse_other(folder: Path, worksheet: str) -> None:
+    """Raise InputError where a folder holds sheets that ask something else."""
+    if not (folder / "run.json").exists():
+        return
+    facts = read_json(folder / "run.json").get("worksheet")
+    if facts is None or facts.get("hash") != worksheet:
+        raise InputError(
+            f"{folder}: holds other sheets, on which people may be at work; --restart replaces "
+            "them, and another --out keeps both"
+        )

@@ -50,6 +50,7 @@ def make_store(path: Path, *volumes: dict[str, Any]) -> Path:
     with Store.create(path, PROFILE) as made:
         for number, volume in enumerate(volumes):
             add(made, key, **{"series": f"series {number}"} | volume)
+    files.write_json(path / "run.json", {"verb": "prepare"})
     return path
 
 
@@ -194,7 +195,15 @@ def test_a_chest_under_two_identifiers_is_one_patient(tmp_path: Path) -> None:
     store = make_store(tmp_path / "store", *volumes)
     labels = write_labels(tmp_path / "labels", *(f"{n}" for n in range(40)))
     for seed in range(3):
-        joined = cohort(labels, store, out=tmp_path / "cohort", test=0.5, seed=seed, quiet=True)
+        joined = cohort(
+            labels,
+            store,
+            out=tmp_path / "cohort",
+            test=0.5,
+            seed=seed,
+            restart=True,
+            quiet=True,
+        )
         same = joined[joined["report_id"].isin(["3", "7", "9"])]
         assert len(same) == 3
         assert same["patient_id"].nunique() == 1
@@ -266,7 +275,7 @@ def test_a_report_whose_scan_was_refused_is_told_so(store: Path, tmp_path: Path)
     assert files.read_json(out / "run.json")["counts"]["reports_of_refused_scans"] == 1
     mapping = tmp_path / "map.csv"
     mapping.write_text("report_id,scan\nA1,A1\nZ9,G1\n")
-    cohort(labels, store, out=out, map_file=mapping, quiet=True)
+    cohort(labels, store, out=out, map_file=mapping, restart=True, quiet=True)
     said = rejects(out)
     assert (said["Z9"], said["G1"]) == (RecordReason.SCAN_REFUSED, RecordReason.NO_SCAN)
     only = write_labels(tmp_path / "only", "G1")
@@ -286,11 +295,43 @@ def test_a_split_that_is_empty_or_small_is_warned_of(
         "validation has 2 patients",
     ]
     assert "warning: validation has 2 patients" in " ".join(capsys.readouterr().err.split())
+    assert not any("--split-by" in text for text in warnings)
+    out = tmp_path / "all test"
     cohort(labels, store, out=out, split_by="date", validation=0, test=1, quiet=True)
     assert files.read_json(out / "run.json")["warnings"] == []
-    cohort(labels, store, out=out, split_by="date", validation=0.01, test=0, quiet=True)
+    out = tmp_path / "none validates"
+    cohort(labels, store, out=out, validation=0.001, test=0, quiet=True)
     (warning,) = files.read_json(out / "run.json")["warnings"]
     assert "validation has no patients" in warning
+    assert "--split-by date" in warning
+
+
+def test_a_finished_cohort_of_other_arguments_is_replaced_with_restart_alone(
+    store: Path, tmp_path: Path
+) -> None:
+    labels, out = write_labels(tmp_path / "labels", "A2", "B1"), tmp_path / "cohort"
+    cohort(labels, store, out=out, quiet=True)
+
+    def content() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in out.iterdir()}
+
+    before = content()
+    with pytest.raises(InputError, match=r"other arguments \(seed\); --restart replaces it"):
+        cohort(labels, store, out=out, seed=7, quiet=True)
+    with pytest.raises(InputError, match="no matched scan is of it"):
+        cohort(labels, store, out=out, test_site=["nowhere"], restart=True, quiet=True)
+    assert content() == before
+    cohort(labels, store, out=out, seed=7, restart=True, quiet=True)
+    assert files.read_json(out / "run.json")["config"]["seed"] == 7
+    cohort(labels, store, out=out, seed=7, quiet=True)
+
+
+def test_a_store_that_was_cut_short_is_refused(store: Path, tmp_path: Path) -> None:
+    labels = write_labels(tmp_path / "labels", "A2", "B1")
+    (store / "run.json").unlink()
+    with pytest.raises(InputError, match="`prepare` was cut short or is still at work"):
+        cohort(labels, store, out=tmp_path / "cohort", quiet=True)
+    assert not (tmp_path / "cohort").exists()
 
 
 @pytest.mark.parametrize("date", ["20240301", ""])

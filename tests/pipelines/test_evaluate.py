@@ -122,7 +122,7 @@ def test_a_run_beside_itself_differs_by_nothing(archive, tmp_path):
     evaluate_on(archive, tmp_path, against=archive / "evaluation" / "predictions.parquet")
     rows = pd.read_csv(tmp_path / "comparison.csv")
     assert (rows["auroc_difference_value"].abs() < 1e-6).all()
-    evaluate_on(archive, tmp_path)
+    evaluate_on(archive, tmp_path, restart=True)
     assert not (tmp_path / "comparison.csv").exists()  # of the earlier run
 
 
@@ -240,6 +240,16 @@ def test_what_is_given_for_another_thing_is_refused(archive, tmp_path):
         evaluate_on(archive, tmp_path, against=archive / "labels")
     with pytest.raises(InputError, match="a bundle is a folder; give the one"):
         bundles.load(archive / "bundle" / "bundle.json")
+
+
+def test_a_finished_evaluation_is_untouched_by_what_is_refused(archive):
+    out = archive / "evaluation"
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(InputError, match=r"other arguments \(resamples\); --restart"):
+        evaluate_on(archive, out, resamples=41)
+    with pytest.raises(InputError, match=r"holds no predictions\.parquet"):
+        evaluate_on(archive, out, against=archive / "labels", restart=True)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
 def test_a_bundle_that_was_tampered_with_is_refused(archive, tmp_path):

@@ -232,3 +232,31 @@ def test_an_archive_that_has_changed_is_refused(labels: Path, tmp_path: Path) ->
             review(labels, out=tmp_path / "out", quiet=True)
     finally:
         reports.write_text(before)
+
+
+def test_sheets_that_people_work_on_are_replaced_with_restart_alone(
+    labels: Path, drawn: Path
+) -> None:
+    def content() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in drawn.iterdir()}
+
+    before = content()
+    others: list[dict[str, Any]] = [{}, {"audit": 22}, {"audit": 20, "seed": 1}]
+    for other in others:
+        with pytest.raises(InputError, match="--restart replaces"):
+            review(labels, out=drawn, quiet=True, **other)
+    assert content() == before
+    review(labels, out=drawn, audit=20, quiet=True)
+    assert {name: before[name] for name in before if name != "run.json"} == {
+        name: held for name, held in content().items() if name != "run.json"
+    }
+    review(labels, out=drawn, restart=True, quiet=True)
+    assert {path.name for path in drawn.glob("*.html")} == {"sentences.html"}
+
+
+def test_sheets_of_labels_that_changed_are_not_replaced_unasked(labels: Path, drawn: Path) -> None:
+    record = files.read_json(drawn / "run.json")
+    record["worksheet"]["hash"] = "of other labels"
+    files.write_json(drawn / "run.json", record)
+    with pytest.raises(InputError, match="holds other sheets, on which people may be at work"):
+        review(labels, out=drawn, audit=20, quiet=True)
