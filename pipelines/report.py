@@ -1,5 +1,6 @@
 """`chestct report`: one scan's probabilities with their evidence, in the forms asked for."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,7 +8,8 @@ from rich.table import Table
 
 from configs import files
 from configs.contracts import InputError, Stage
-from pipelines.rendering import finding_wording, forms, wording
+from configs.triage_policy import load_triage_policy
+from pipelines.rendering import earlier, finding_wording, forms, wording
 from pipelines.rendering.content import Decision, ScanReport
 from pipelines.rendering.forms import Form
 from pipelines.running.progress import messages, results
@@ -16,6 +18,7 @@ from pipelines.sending.delivery import delivery
 
 if TYPE_CHECKING:
     from model.bundle import Bundle
+    from pipelines.overtime.content import Timeline
     from pipelines.rendering.reading import Clock, Reading
 
 _MOST_PRINTED = 8
@@ -31,15 +34,18 @@ def report(
     report_text: Path | None = None,
     report_id: str | None = None,
     prior: list[Path] | None = None,
+    policy: str = "default",
     identified: bool = False,
     send: str | None = None,
     stow: str | None = None,
+    restart: bool = False,
     timings: bool = False,
     quiet: bool = False,
 ) -> ScanReport:
     """Read one scan with a bundle, and write what it says and where it looked.
 
-    Writes report.json, report.html and whatever form is asked for, rejected.parquet and run.json.
+    Writes report.json, report.html and whatever form is asked for, rejected.parquet and run.json,
+    once the scan is read: nothing in OUT is touched before.
     A scan that is no readable chest CT gets a report with the reasons and without any
     probability, and InputError (exit code 2) is raised after it is written.
 
@@ -64,6 +70,9 @@ def report(
     prior
         An earlier scan of the same patient, may be repeated: over_time.json and over_time.html set
         the scores of all beside each other (docs/timeline.md).
+    policy
+        The policy of the worklist that the scan may stand in (`chestct triage`): where that flags
+        a finding which this report does not call present, the report says so.
     identified
         Write patient id, accession, date, sex, age and UIDs; without it UIDs are hashed and the
         rest is left out. The form dicom needs it.
@@ -72,6 +81,8 @@ def report(
         tls://HOST:PORT:AET sends it encrypted.
     stow
         URL of a DICOMweb service: write the form dicom and post it there (STOW-RS).
+    restart
+        Replace the report of another scan in this folder; one of the same scan always is.
     timings
         Print the seconds of every stage.
     quiet
@@ -82,6 +93,7 @@ def report(
     wanted = _writable(forms.chosen(f"{form},dicom" if destination else form), quiet=quiet)
     if Form.DICOM in wanted and not identified:
         raise InputError("--form dicom: DICOM objects name patient and study; add --identified")
+    weights = load_triage_policy(policy)
     text = _text(report_text, report_id)
     config = {
         "form": [f.value for f in wanted],
@@ -90,35 +102,52 @@ def report(
     }
     inputs = {"scan": scan, "model": model} | ({"text": report_text} if report_text else {})
     inputs |= {f"prior_{number}": path for number, path in enumerate(prior or (), start=1)}
-    with Run("report", out, inputs, config, anonymous=not identified) as run:
-        for stale in ("json", "html", "pdf"):  # never another scan's numbers beside a refusal
-            (out / f"report.{stale}").unlink(missing_ok=True)
-            (out / f"over_time.{stale}").unlink(missing_ok=True)
-        for stale_object in (out / "dicom").glob("*.dcm"):
-            stale_object.unlink()
+    run = Run("report", out, inputs, config, anonymous=not identified)
+    with ExitStack() as stack:
+        stack.enter_context(run.alone())
+        earlier.check_ours(out)
         from pipelines.rendering.reading import Clock, read_scan
         from pipelines.rendering.writers import Writers
+        from pipelines.triaging.coverage import cover
 
         clock = Clock()
-        with Writers(wanted) as writers:
-            with clock.stage("load model"):
-                from model import bundle as bundles
+        writers = stack.enter_context(Writers(wanted))
+        with clock.stage("load model"):
+            from model import bundle as bundles
 
-                bundle = bundles.load(model)
-            reading = read_scan(
-                scan, bundle, model, series=series, identified=identified, text=text, clock=clock
-            )
-            writers.begin(reading, scan, out)
-            _write(reading, wanted, out, clock)
-            outcomes = writers.outcomes()
+            bundle = bundles.load(model)
+        flagged_from = cover(weights, bundle.labels, bundle.calibrations).flagged_from
+        reading = read_scan(
+            scan,
+            bundle,
+            model,
+            series=series,
+            identified=identified,
+            text=text,
+            flagged_from=flagged_from,
+            clock=clock,
+        )
+        named = earlier.Named.of(scan, reading)
+        earlier.check_same(out, named, reading, restart=restart)
+        over_time = None
+        if prior and not reading.refused:
+            with clock.stage("prior scans"):
+                over_time = _over_time([*prior, scan], bundle, model, identified=identified)
+        stack.enter_context(run)  # only now: what fails before leaves an earlier report as it is
+        earlier.clear(out)
+        writers.begin(reading, scan, out)
+        _write(reading, wanted, out, clock)
+        if over_time:
+            from pipelines.timeline import write
+
+            write(over_time, out, "over_time")
+        outcomes = writers.outcomes()
         clock.seconds |= {f"write {form}": one.seconds for form, one in outcomes.items()}
         problems = [one.problem for one in outcomes.values() if one.problem]
         objects = outcomes[Form.DICOM].paths if Form.DICOM in outcomes else ()
-        if prior and not reading.refused:
-            with clock.stage("prior scans"):
-                _write_over_time([*prior, scan], bundle, model, out, identified=identified)
         lost = destination.deliver(objects, run) if destination and objects else None
         content = reading.content
+        run.facts |= named.facts()
         run.facts["stage_seconds"] = {name: round(s, 3) for name, s in clock.seconds.items()}
         run.counts["findings"] = len(content.findings)
         for reason in content.quality.reasons:
@@ -173,13 +202,11 @@ def _write(reading: "Reading", wanted: tuple[Form, ...], out: Path, clock: "Cloc
             files.write_text(out / "report.html", html.page(reading))
 
 
-def _write_over_time(
-    scans: list[Path], bundle: "Bundle", model: Path, out: Path, *, identified: bool
-) -> None:
+def _over_time(scans: list[Path], bundle: "Bundle", model: Path, *, identified: bool) -> "Timeline":
     """The same findings in this scan and the earlier ones."""
-    from pipelines.timeline import over_time, write
+    from pipelines.timeline import over_time
 
-    write(over_time(scans, bundle, model, identified=identified), out, "over_time")
+    return over_time(scans, bundle, model, identified=identified)
 
 
 def _print(content: ScanReport, out: Path, clock: "Clock | None") -> None:
@@ -200,7 +227,7 @@ def _print(content: ScanReport, out: Path, clock: "Clock | None") -> None:
             f"{finding_wording.place(where)}, slice {where.best_slice}" if where else "",
         )
     results.print(table)
-    for guess in wording.guesses(content):
+    for guess in (*wording.two_verdicts(content), *wording.guesses(content)):
         results.print(guess, markup=False)
     if clock:
         for name, seconds in clock.seconds.items():

@@ -11,6 +11,7 @@ from configs.contracts import InputError, Stage
 from configs.triage_policy import load_triage_policy
 from pipelines.running.progress import messages, results, track
 from pipelines.running.run import Run
+from pipelines.triaging.id_map import check_id_map
 from pipelines.triaging.worklist import Network, Standing, Worklist
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def triage(
     policy: str = "default",
     reports: bool = False,
     identified: bool = False,
+    id_map: Path | None = None,
     watch: bool = False,
     every: float = 5.0,
     settle: float = 15.0,
@@ -61,6 +63,10 @@ def triage(
         Write a page for each scan too (pages/), which the list opens.
     identified
         Show patient id, accession, date and UIDs; without it UIDs are hashed.
+    id_map
+        A file outside OUT to keep which scan each row is: the list's hashes beside UIDs, patient
+        id, accession and path (CSV by its ending, else Parquet; mode 0600). Nothing of the kind is
+        kept unless this is given.
     watch
         Go on looking for new scans until Ctrl-C or SIGTERM.
     every
@@ -74,6 +80,8 @@ def triage(
     """
     if workers < 1 or every <= 0 or settle < 0:
         raise InputError("--workers and --every are above 0, --settle is not below 0")
+    if id_map:
+        check_id_map(id_map, out)
     chosen = load_triage_policy(policy)
     config = {"policy": chosen.model_dump(mode="json"), "identified": identified, "watch": watch}
     inputs = {"scans": scans, "model": model}
@@ -88,11 +96,12 @@ def triage(
         network = _network(bundle, model)
         settings = Settings(model.resolve(), network, chosen, coverage, identified, reports)
         if (scans / "store.json").exists():
-            _refuse_for_store(identified=identified, reports=reports, watch=watch)
+            _refuse_for_store(identified, reports, watch, id_map)
             worklist = _triage_store(scans, bundle, settings, out, quiet)
         else:
             del bundle  # each reader has its own
-            board = Board(out, settings, _PAGE_REFRESH_SECONDS if watch else None)
+            refresh = _PAGE_REFRESH_SECONDS if watch else None
+            board = Board(out, settings, scans, refresh, id_map)
             arrivals = Arrivals(scans, settle if watch else 0.0)
             if watch:
                 _watch(arrivals, board, workers, every, quiet)
@@ -108,7 +117,7 @@ def triage(
         run.counts["read"] = len(worklist.having(Standing.RANKED))
         run.counts["flagged"] = sum(bool(row.flags) for row in worklist.rows)
     if not quiet:
-        _print(worklist, out)
+        _print(worklist, out, _way_back(scans, id_map))
     if not watch and not worklist.having(Standing.RANKED):
         raise InputError(f"{scans}: no scan could be read (see {out / 'worklist.html'})")
     return worklist
@@ -191,9 +200,10 @@ def _look_and_read(arrivals: "Arrivals", board: "Board", readers: "Readers", eve
     time.sleep(max(0.0, every - (time.monotonic() - started)))
 
 
-def _refuse_for_store(*, identified: bool, reports: bool, watch: bool) -> None:
+def _refuse_for_store(identified: bool, reports: bool, watch: bool, id_map: Path | None) -> None:
     for wanted, option, why in (
         (identified, "--identified", "a store holds pseudonyms only"),
+        (id_map, "--id-map", "the way back from a store's pseudonyms is `prepare --id-map`"),
         (reports, "--reports", "a store holds no whole scans; name the DICOM folder"),
         (watch, "--watch", "a store is made at once; name the folder that fills"),
     ):
@@ -215,26 +225,45 @@ def _triage_store(
     return worklist
 
 
-def _print(worklist: Worklist, out: Path) -> None:
+def _way_back(scans: Path, id_map: Path | None) -> str:
+    """How to find the scan of a row that does not name it."""
+    if id_map:
+        return f"Rows are named by hashes; {id_map} says which scan each is, and whose: guard it"
+    if (scans / "store.json").exists():
+        return "Rows are named by the store's pseudonyms; `prepare --id-map` keeps the way back"
+    return (
+        "Rows are named by hashes: run again with --id-map FILE to know which scan each is "
+        "(nothing is read again), or with --identified"
+    )
+
+
+def _print(worklist: Worklist, out: Path, way_back: str) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     from pipelines.triaging import wording
 
     results.print(worklist.cannot_see, markup=False)
     table = Table(box=None, pad_edge=False)
-    for heading in ("rank", "priority", "waiting", "flags"):
-        table.add_column(heading, justify="left" if heading == "flags" else "right")
+    for heading in ("rank", "scan", "priority", "waiting", "flags"):
+        left = heading in ("scan", "flags")
+        table.add_column(heading, justify="left" if left else "right", no_wrap=heading == "scan")
     for standing in Standing:
         rows = worklist.having(standing)
         called = "" if standing is Standing.RANKED else f"{wording.STANDINGS[standing]}, "
         for row in rows[:_MOST_PRINTED]:
             points = "" if row.priority is None else f"{row.priority:.0f}"
             said = f"{called}{wording.said(row, _MOST_FLAGS)}"
-            table.add_row(str(row.rank), points, wording.waited(row), said)
+            name = escape(row.scan.accession or row.scan.series)
+            table.add_row(str(row.rank), name, points, wording.waited(row), escape(said))
         if len(rows) > _MOST_PRINTED:
-            table.add_row("", "", "", f"{called}{len(rows) - _MOST_PRINTED} more in worklist.html")
+            table.add_row(
+                "", "", "", "", f"{called}{len(rows) - _MOST_PRINTED} more in worklist.html"
+            )
     results.print(table)
     results.print(wording.notices(worklist)[2], markup=False)
     results.print(wording.summary(worklist), markup=False)
+    if not worklist.identified:
+        results.print(way_back, markup=False)
     results.print(worklist.intended_use)
     results.print(str(out / "worklist.html"), markup=False)

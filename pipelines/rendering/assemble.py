@@ -3,6 +3,7 @@
 import hashlib
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,8 +63,9 @@ def read(
     *,
     warnings: tuple[str, ...] = (),
     identified: bool = False,
+    flagged_from: Mapping[str, float] | None = None,
 ) -> ScanReport:
-    """The report of a scan that was read."""
+    """The report of a scan that was read; `flagged_from` are a worklist's thresholds by label."""
     scan = _with_contrast(_scan(volume, identified=identified), anatomy)
     places = _Places(SliceAxis.of(volume, identified=identified), Landmarks.of(anatomy))
     report = ScanReport(
@@ -73,7 +75,7 @@ def read(
         geometry=_geometry(volume),
         quality=_quality(assessment, warnings),
         model=_model(bundle, bundle_path),
-        findings=_findings(bundle, prediction, places, contrast=scan.contrast),
+        findings=_findings(bundle, prediction, places, flagged_from or {}, contrast=scan.contrast),
         not_covered=load_display().lacking(bundle.labels),
     )
     return report.model_copy(update={"draft": draft(report)})
@@ -228,7 +230,12 @@ class _Places:
 
 
 def _findings(
-    bundle: "Bundle", prediction: "Prediction", places: _Places, *, contrast: bool | None
+    bundle: "Bundle",
+    prediction: "Prediction",
+    places: _Places,
+    flagged_from: Mapping[str, float],
+    *,
+    contrast: bool | None,
 ) -> tuple[Finding, ...]:
     display = load_display()
     found = []
@@ -251,6 +258,7 @@ def _findings(
                 alike=_alike(calibration, probability),
                 threshold=calibration.threshold,
                 threshold_validated=calibration.validated,
+                flagged_from=flagged_from.get(label),
                 decision=Decision.NOT_ASSESSABLE
                 if blind
                 else decide(probability, calibration.threshold),

@@ -14,7 +14,7 @@ from model.calibration import CalibrationState
 from pipelines.rendering.part import Part
 from pipelines.rendering.text_report import TextReport
 
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 MAX_FOCI = 5
 
 
@@ -203,10 +203,17 @@ class Finding(Part):
     alike: Alike | None = Field(
         default=None, description="null where it is not calibrated or the bundle has no counts"
     )
-    threshold: FiniteFloat = Field(ge=0, le=1)
+    threshold: FiniteFloat = Field(ge=0, le=1, description="the balanced one, of best F1")
     threshold_validated: bool = Field(
         default=False,
         description="fitted on enough positives; else a guess that only sorts findings into lists",
+    )
+    flagged_from: FiniteFloat | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="the sensitive threshold of a worklist, which is to miss few; never above "
+        "`threshold`, and null where a worklist does not flag the finding",
     )
     decision: Decision
     umbrella_of: tuple[str, ...] = Field(
@@ -222,6 +229,12 @@ class Finding(Part):
     def foci(self) -> tuple[Focus, ...]:
         """Where the evidence lies, strongest first; empty where the network cannot say."""
         return self.evidence.foci if self.evidence else ()
+
+    @property
+    def only_flagged(self) -> bool:
+        """A worklist flags it, and this report does not call it present: both must say so."""
+        decided = self.decision in (Decision.ABSENT, Decision.INDETERMINATE)
+        return decided and self.flagged_from is not None and self.probability >= self.flagged_from
 
 
 class NotCovered(Part):

@@ -27,17 +27,34 @@ def cut(finding: Finding) -> str:
     return marked(finding.threshold, trusted=finding.threshold_validated)
 
 
+def flagged(finding: Finding) -> str:
+    """From where on a worklist flags it, marked as `cut` is; empty where none does, or as here."""
+    if not finding.only_flagged or finding.flagged_from is None:
+        return ""
+    threshold = marked(finding.flagged_from, trusted=finding.threshold_validated)
+    return f"flagged in a worklist, at the sensitive threshold {threshold}"
+
+
 def decision(finding: Finding) -> str:
-    """The decision with its threshold, and whether that was validated."""
+    """The decision with its threshold, whether that was validated, and a worklist's other one."""
     if finding.decision is Decision.NOT_ASSESSABLE:
         return "Not assessable: this finding needs contrast, and the scan has none."
     said = {
-        Decision.PRESENT: "Above the threshold of",
-        Decision.INDETERMINATE: "Indeterminate: too close to the threshold of",
-        Decision.ABSENT: "Below the threshold of",
+        Decision.PRESENT: "Above the balanced threshold of",
+        Decision.INDETERMINATE: "Indeterminate: too close to the balanced threshold of",
+        Decision.ABSENT: "Below the balanced threshold of",
     }[finding.decision]
     doubt = "" if finding.threshold_validated else ", which is not validated"
-    return f"{said} {_unbroken(finding.threshold)}{doubt}."
+    return f"{said} {_unbroken(finding.threshold)}{doubt}.{_flagged_all_the_same(finding)}"
+
+
+def _flagged_all_the_same(finding: Finding) -> str:
+    if not finding.only_flagged or finding.flagged_from is None:
+        return ""
+    return (
+        " A worklist flags it all the same, from a sensitive threshold of "
+        f"{_unbroken(finding.flagged_from)}, which is to miss few scans."
+    )
 
 
 def frequency(finding: Finding) -> str:

@@ -29,6 +29,7 @@ def environment(*, for_print: bool = False) -> jinja2.Environment:
     made.filters["percent"] = percent
     made.filters["chance"] = finding_wording.chance
     made.filters["cut"] = finding_wording.cut
+    made.filters["flagged"] = finding_wording.flagged
     made.filters["place"] = finding_wording.place
     return made
 

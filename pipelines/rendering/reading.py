@@ -1,7 +1,7 @@
 """One scan read by a bundle: from its files to the content of its report."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,12 +57,14 @@ def read_scan(
     series: str | None = None,
     identified: bool = False,
     text: str | None = None,
+    flagged_from: Mapping[str, float] | None = None,
     clock: Clock | None = None,
 ) -> Reading:
     """Read one scan; one that cannot be trusted or is no chest CT gives a refused report.
 
     `scan` is a folder or file, or a series that was found in a tree (`series` is for a folder).
-    `text` is the radiologist's own report of the scan, to be set against the network's.
+    `text` is the radiologist's own report of the scan, to be set against the network's;
+    `flagged_from` are the thresholds of the worklist that the scan may stand in, by label.
     Raises nothing for a bad scan: its reasons stand in the content.
     """
     clock = clock or Clock()
@@ -95,6 +97,7 @@ def read_scan(
             bundle_path,
             warnings=prepared.warnings,
             identified=identified,
+            flagged_from=flagged_from,
         )
     if text is not None:
         from pipelines.rendering.second_reader import beside

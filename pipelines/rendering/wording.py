@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from model.operating import MIN_VALIDATED_POSITIVES
+from pipelines.rendering import finding_wording
 from pipelines.rendering.content import (
     MARK,
     CautionCode,
@@ -48,6 +49,7 @@ def worded(report: ScanReport) -> dict[str, object]:
         "technical": technical(report),
         "calibration_meaning": calibration_meaning(report),
         "slice_numbers": slice_numbers(report),
+        "min_validated": MIN_VALIDATED_POSITIVES,
     }
 
 
@@ -65,9 +67,25 @@ def cautions(report: ScanReport) -> tuple[str, ...]:
         said.append("Trained partly on synthetic scans.")
     if report.scan.synthetic:
         said.append("SYNTHETIC SCAN: drawn by chestct, not a patient.")
+    said += two_verdicts(report)
     said += guesses(report)
     said += _astray(report)
     return tuple(said)
+
+
+def two_verdicts(report: ScanReport) -> Iterator[str]:
+    """Findings that a worklist flags and this report does not call present, and why."""
+    told = [
+        f"{f.name} {finding_wording.chance(f)} ({finding_wording.flagged(f)}; {f.decision.value} "
+        f"here, at the balanced threshold {finding_wording.cut(f)})"
+        for f in report.findings
+        if f.only_flagged
+    ]
+    if told:
+        yield (
+            f"Two thresholds, two answers: {'; '.join(told)}. The first is to miss few scans, the "
+            "second weighs misses against false alarms."
+        )
 
 
 def guesses(report: ScanReport) -> tuple[str, ...]:

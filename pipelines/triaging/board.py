@@ -3,6 +3,7 @@
 import hashlib
 import json
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,7 +16,8 @@ from pipelines.rendering.content import Scan, Status
 from pipelines.triaging import html, wording
 from pipelines.triaging.arrivals import Arrival
 from pipelines.triaging.coverage import Coverage
-from pipelines.triaging.readers import Task, scan_of
+from pipelines.triaging.id_map import write_id_map
+from pipelines.triaging.readers import Task, owner_of
 from pipelines.triaging.record import RECORD_FORMAT, Record, finished, name_of, not_read
 from pipelines.triaging.worklist import Dealt, Network, Worklist, rank, watched_labels
 
@@ -32,8 +34,12 @@ class Settings:
     pages: bool = False
 
     def key(self, state: str) -> str:
-        """A name for one state of a scan read by this bundle in this manner."""
-        parts = (RECORD_FORMAT, state, self.network.id, self.identified, self.pages)
+        """A name for one state of a scan read by this bundle in this manner.
+
+        A record knows no policy, but its page says from where on the list flags.
+        """
+        shown = self.coverage.flagged_from if self.pages else False
+        parts = (RECORD_FORMAT, state, self.network.id, self.identified, shown)
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:20]
 
 
@@ -43,16 +49,24 @@ class Board:
 
     out: Path
     settings: Settings
+    root: Path
+    """The folder that the scans lie in."""
     refresh_seconds: int | None = None
+    id_map: Path | None = None
+    """Where to keep which scan each row is; nowhere unless asked."""
     kept: int = 0
     """Records that an earlier run left."""
     _arrivals: dict[str, Arrival] = field(default_factory=dict)
     _records: dict[str, Record] = field(default_factory=dict)
+    _names: Counter[str] = field(default_factory=Counter)
+    """How many arrivals go by each series UID or file name."""
+    _mapped: frozenset[str] = frozenset()
 
     def show(self, arrivals: Iterable[Arrival]) -> None:
         """Take what a look into the folder found."""
         known = self._arrivals
         self._arrivals = {self.settings.key(found.state): found for found in arrivals}
+        self._names = Counter(found.item.series_uid for found in self._arrivals.values())
         self._records = {k: r for k, r in self._records.items() if k in self._arrivals}
         for key, arrival in self._arrivals.items():
             if key in self._records:
@@ -67,7 +81,15 @@ class Board:
         """What is still to be read, earliest arrival first."""
         settings = self.settings
         return [
-            Task(found.item, key, settings.model, self.out, settings.identified, settings.pages)
+            Task(
+                found.item,
+                key,
+                settings.model,
+                self.out,
+                settings.identified,
+                settings.pages,
+                settings.coverage.flagged_from,
+            )
             for key, found in self._arrivals.items()
             if isinstance(found.item, Candidate)
             and key not in self._records
@@ -87,24 +109,62 @@ class Board:
     def worklist(self) -> Worklist:
         """The list as of now."""
         dealt = [
-            Dealt(self._scan(found), found.received, self._records.get(key))
+            Dealt(self._scan(found), found.received, self._record(key, found))
             for key, found in self._arrivals.items()
         ]
         return make(dealt, self.settings)
 
+    def _record(self, key: str, found: Arrival) -> Record | None:
+        """The record so far, under the name that the list has for its scan."""
+        record = self._records.get(key)
+        if record is None:
+            return None
+        series = name_of(self._own_name(found), identified=self.settings.identified)
+        return record.model_copy(update={"scan": record.scan.model_copy(update={"series": series})})
+
     def write(self) -> Worklist:
-        """Write the list in its three forms, each whole."""
+        """Write the list in its three forms, each whole, and before it the way back, if asked."""
+        if self.id_map and self._mapped != frozenset(self._arrivals):
+            write_id_map(self.id_map, map(self._entry, self._arrivals.values()))
+            self._mapped = frozenset(self._arrivals)
         worklist = self.worklist()
         write_forms(worklist, self.out, self.refresh_seconds)
         return worklist
 
     def _scan(self, found: Arrival) -> Scan:
-        if isinstance(found.item, Candidate):
-            return scan_of(found.item, identified=self.settings.identified)
-        identified = self.settings.identified
+        identified, owner = self.settings.identified, owner_of(found.item)
         return Scan(
-            identified=identified, series=name_of(found.item.series_uid, identified=identified)
+            identified=identified,
+            series=name_of(self._own_name(found), identified=identified),
+            study=name_of(owner.study_uid, identified=identified),
+            patient_id=(owner.patient_id or None) if identified else None,
+            accession=(owner.accession or None) if identified else None,
         )
+
+    def _own_name(self, found: Arrival) -> str:
+        """The series UID; the path below the root where there is none, or files share a name."""
+        item = found.item
+        of_dicom = item.part if isinstance(item, Candidate) else item.owner.study_uid
+        if item.series_uid and (of_dicom or self._names[item.series_uid] == 1):
+            return item.series_uid
+        return self._path(found)
+
+    def _path(self, found: Arrival) -> str:
+        path = found.item.path
+        return path.name if path == self.root else path.relative_to(self.root).as_posix()
+
+    def _entry(self, found: Arrival) -> dict[str, str]:
+        """A scan's names in the list, and its own."""
+        owner, own = owner_of(found.item), self._own_name(found)
+        return {
+            "series": name_of(own, identified=False),
+            "study": name_of(owner.study_uid, identified=False),
+            "series_uid": found.item.series_uid,
+            "study_uid": owner.study_uid,
+            "patient_id": owner.patient_id,
+            "accession": owner.accession,
+            "path": self._path(found),
+        }
 
     def _refused(self, key: str, found: Arrival) -> Record:
         assert not isinstance(found.item, Candidate)

@@ -16,8 +16,9 @@ class Basis(StrEnum):
     """Why a threshold stands where it does."""
 
     SENSITIVITY = "sensitivity"  # it catches the stated share of the validation scans
-    UNREACHED = "unreached"  # only flagging every scan would: the bundle's own threshold instead
-    UNKNOWN = "unknown"  # too few validation scans to tell: the bundle's own threshold
+    BALANCED = "balanced"  # a scan report's own threshold, which catches that share and more
+    UNREACHED = "unreached"  # only flagging every scan would: the balanced threshold instead
+    UNKNOWN = "unknown"  # too few validation scans to tell: the balanced threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,9 @@ class Cut:
     threshold: float
     basis: Basis
     counted: OperatingPoint | None = None
-    """None but for SENSITIVITY."""
+    """None where the sensitivity is not known, or was not counted at this very threshold."""
+    validated: bool = False
+    """As of a scan report's threshold: on at least `MIN_VALIDATED_POSITIVES` positives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class Watched:
     urgent: bool
     """It flags scans; the others only order them."""
     cut: Cut
+    balanced: float
+    """The threshold by which a scan report decides."""
     calibrated: bool = False
     """Fitted on enough validation scans; else its probability is a rank, no frequency."""
 
@@ -60,6 +65,11 @@ class Coverage:
     watched: Mapping[str, Watched]
     """By label, heaviest first."""
     unseen: tuple[Unseen, ...]
+
+    @property
+    def flagged_from(self) -> dict[str, float]:
+        """From which probability on a scan is flagged, for the labels that flag any."""
+        return {item.label: item.cut.threshold for item in self.watched.values() if item.urgent}
 
     @property
     def statement(self) -> str:
@@ -96,7 +106,8 @@ def cover(
         urgent = weight >= policy.urgent_weight
         fitted = calibration.state is CalibrationState.FITTED
         name = load_display().of(label).name
-        watched.append(Watched(label, name, weight, urgent, cut, fitted))
+        balanced = calibration.threshold
+        watched.append(Watched(label, name, weight, urgent, cut, balanced, fitted))
     watched.sort(key=lambda item: -item.weight)
     findings = load_findings()
     unseen = tuple(
@@ -111,7 +122,8 @@ def choose_cut(calibration: Calibration, sensitivity: float) -> Cut:
     """The highest threshold that still catches this share of the validation positives.
 
     Looked for among the bundle's own operating points and the edges of its reliability bins, which
-    hold about twenty scans each, so the share is usually passed by some.
+    hold about twenty scans each, so the share is usually passed by some. Never above the balanced
+    threshold of a scan report: what that calls present is flagged.
 
     >>> from model.calibration import ReliabilityBin
     >>> bins = (ReliabilityBin(0, 0.2, 20, 1), ReliabilityBin(0.2, 1, 20, 9))
@@ -122,14 +134,17 @@ def choose_cut(calibration: Calibration, sensitivity: float) -> Cut:
     >>> choose_cut(fitted, 0.95).basis.value
     'unreached'
     """
+    balanced, validated = calibration.threshold, calibration.validated
     if calibration.state is not CalibrationState.FITTED or not calibration.bins:
-        return Cut(calibration.threshold, Basis.UNKNOWN)
+        return Cut(balanced, Basis.UNKNOWN, validated=validated)
     points = [*_edges(calibration), calibration.balanced, calibration.sensitive]
     enough = [point for point in points if point and point.sensitivity >= sensitivity - 1e-9]
     if not enough:
-        return Cut(calibration.threshold, Basis.UNREACHED)
+        return Cut(balanced, Basis.UNREACHED, validated=validated)
     best = max(enough, key=lambda point: point.threshold)
-    return Cut(best.threshold, Basis.SENSITIVITY, best)
+    if best.threshold >= balanced:
+        return Cut(balanced, Basis.BALANCED, calibration.balanced, validated)
+    return Cut(best.threshold, Basis.SENSITIVITY, best, validated)
 
 
 def _edges(calibration: Calibration) -> Iterator[OperatingPoint]:

@@ -2,7 +2,7 @@
 
 import pickle
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import cache
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Self
 
 from configs import files
 from configs.contracts import RecordReason
-from model.volumes import Candidate, VolumeReason
+from model.volumes import Candidate, Refused, VolumeReason
+from model.volumes.dicom_header import Owner
 from pipelines.rendering.content import Scan, Status
 from pipelines.running.child import Child, ChildCrashedError, ChildHungError
 from pipelines.triaging.record import Record, name_of, not_read, record_of, write_record
@@ -33,6 +34,8 @@ class Task:
     out: Path
     identified: bool
     pages: bool
+    flagged_from: Mapping[str, float]
+    """The worklist's thresholds by label, for the page."""
 
 
 class Readers:
@@ -120,6 +123,13 @@ def _lost(task: Task, reason: RecordReason, meaning: str) -> Record:
     return not_read(task.key, scan_of(task.candidate, identified=task.identified), reason, meaning)
 
 
+def owner_of(item: Candidate | Refused) -> Owner:
+    """Whose a scan is, as far as its headers tell."""
+    if isinstance(item, Refused):
+        return item.owner
+    return Owner(item.study_uid, item.patient_id, item.accession)
+
+
 def scan_of(candidate: Candidate, *, identified: bool) -> Scan:
     """Which scan it is, as far as the headers alone tell."""
     return Scan(
@@ -139,7 +149,13 @@ def read_one(task: Task) -> Record:
     bundle = _bundle(task.model)
     page = f"pages/{task.key}.html" if task.pages else None
     try:
-        reading = read_scan(task.candidate, bundle, task.model, identified=task.identified)
+        reading = read_scan(
+            task.candidate,
+            bundle,
+            task.model,
+            identified=task.identified,
+            flagged_from=task.flagged_from,
+        )
         html = rendered(reading) if page else ""
     except Exception as error:  # whatever one scan brings about must not cost the others
         scan = scan_of(task.candidate, identified=task.identified)

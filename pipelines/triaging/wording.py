@@ -3,8 +3,9 @@
 import csv
 import io
 
+from model.operating import MIN_VALIDATED_POSITIVES
 from pipelines.labelled.tables import spreadsheet_cell
-from pipelines.rendering.content import MARK, TrainingData, marked, percent
+from pipelines.rendering.content import MARK, Decision, TrainingData, marked, percent
 from pipelines.rendering.finding_wording import counted
 from pipelines.triaging.coverage import Basis
 from pipelines.triaging.worklist import Flag, Row, Standing, WatchedLabel, Worklist
@@ -26,8 +27,9 @@ COLUMNS = (
     "notes", "page",
 )  # fmt: skip
 MARK_MEANING = (
-    "behind a percentage: its label had too few validation scans to be calibrated or to choose its "
-    "threshold by; read it as a rank, and the flag as a guess."
+    "behind a percentage: its label had too few validation scans to be calibrated (read it as a "
+    f"rank), or fewer than {MIN_VALIDATED_POSITIVES} with the finding, so that the threshold which "
+    "flags it is not validated (read the flag as a guess)."
 )
 NOTICE_LINES = 4
 """Lines of the CSV before its header: `pandas.read_csv(path, skiprows=4)`."""
@@ -43,14 +45,27 @@ def notices(worklist: Worklist) -> tuple[str, ...]:
     }[worklist.model.training_data]
     if any(row.scan.synthetic for row in worklist.rows):
         data += " SYNTHETIC SCANS are in this list, drawn by chestct."
-    data += _guesses(worklist)
+    data += _two_verdicts(worklist) + _guesses(worklist)
     return (worklist.cannot_see, worklist.intended_use, data, worklist.no_flag_meaning)
+
+
+def _two_verdicts(worklist: Worklist) -> str:
+    """Why a flag and a scan report may differ, where one does."""
+    if not any(verdict(found) for row in worklist.rows for found in row.flags):
+        return ""
+    return (
+        " Flags go by a sensitive threshold, to miss few scans; a scan report goes by a balanced "
+        "one, which weighs misses against false alarms. Where the two differ, the flag says so."
+    )
 
 
 def _guesses(worklist: Worklist) -> str:
     """What the mark means, where a flag has one."""
-    told = [told for row in worklist.rows for told in (*row.flags, row.leading) if told]
-    if all(found.calibrated and found.threshold_validated for found in told):
+    flags = [found for row in worklist.rows for found in row.flags]
+    led = [row.leading for row in worklist.rows if row.leading]
+    if all(found.calibrated and found.threshold_validated for found in flags) and all(
+        found.calibrated for found in led
+    ):
         return ""
     return f" {MARK} {MARK_MEANING}"
 
@@ -70,9 +85,36 @@ def summary(worklist: Worklist) -> str:
 
 def flag(found: Flag) -> str:
     """A flag in one line."""
+    return f"{found.name} {chance(found)}{_where(found)}"
+
+
+def led_by(found: Flag) -> str:
+    """The label that made the urgency, flagged or not: no threshold speaks of it."""
+    return f"{found.name} {marked(found.probability, trusted=found.calibrated)}{_where(found)}"
+
+
+def _where(found: Flag) -> str:
     where = f", {found.place}" if found.place else ""
     slice_ = f", slice {found.slice}" if found.slice is not None else ""
-    return f"{found.name} {chance(found)}{where}{slice_}"
+    return f"{where}{slice_}"
+
+
+def flag_with_verdict(found: Flag) -> str:
+    """The flag, and what the scan report says where that is another thing."""
+    other = verdict(found)
+    return f"{flag(found)} ({other})" if other else flag(found)
+
+
+def verdict(found: Flag) -> str:
+    """What the scan report says of a flagged finding that it does not call present."""
+    if found.report_decision not in (Decision.ABSENT, Decision.INDETERMINATE):
+        return ""
+    trusted = found.threshold_validated
+    return (
+        f"flagged at the sensitive threshold {marked(found.threshold, trusted=trusted)}; report: "
+        f"{found.report_decision.value} at the balanced threshold "
+        f"{marked(found.report_threshold, trusted=trusted)}"
+    )
 
 
 def chance(found: Flag) -> str:
@@ -87,8 +129,8 @@ def said(row: Row, most: int | None = None) -> str:
     if row.standing is Standing.PENDING:
         return "waits for the network"
     more = len(row.flags[most:]) if most else 0
-    told = "; ".join(map(flag, row.flags[:most])) + (f"; {more} more" if more else "")
-    return told or (f"no flag (led by {flag(row.leading)})" if row.leading else "no flag")
+    told = "; ".join(map(flag_with_verdict, row.flags[:most])) + (f"; {more} more" if more else "")
+    return told or (f"no flag (led by {led_by(row.leading)})" if row.leading else "no flag")
 
 
 def waited(row: Row) -> str:
@@ -115,17 +157,24 @@ def threshold(watched: WatchedLabel) -> str:
     if not watched.urgent:
         return "orders only, flags nothing"
     counted = watched.counted
+    shown = marked(watched.threshold, trusted=watched.threshold_validated)
     if counted is None:
         why = {
             Basis.UNKNOWN: "too few validation scans, its sensitivity is not known",
             Basis.UNREACHED: "only flagging every scan would reach the stated sensitivity",
+            Basis.BALANCED: "it flags more than the stated share of validation scans with it",
         }[watched.basis]
-        return f"{percent(watched.threshold)}, the bundle's own threshold: {why}"
+        return f"{shown}, the balanced threshold of the scan report: {why}"
     return (
-        f"{percent(watched.threshold)}: flagged {counted.caught} of {counted.positives} validation "
+        f"{shown}: flagged {counted.caught} of {counted.positives} validation "
         f"scans with it (of all such scans at least {percent(counted.sensitivity_low)}, with 95 % "
         f"confidence), and {counted.alarms} of {counted.negatives} without"
     )
+
+
+def report_threshold(watched: WatchedLabel) -> str:
+    """The threshold of a scan report, marked where it is not validated."""
+    return marked(watched.report_threshold, trusted=watched.threshold_validated)
 
 
 def as_csv(worklist: Worklist) -> str:
@@ -149,8 +198,8 @@ def _cells(row: Row) -> list[str]:
         row.standing.value,
         "" if row.priority is None else f"{row.priority:.2f}",
         "" if row.urgency is None else f"{row.urgency:.2f}",
-        "; ".join(map(flag, row.flags)),
-        flag(row.leading) if row.leading else "",
+        "; ".join(map(flag_with_verdict, row.flags)),
+        led_by(row.leading) if row.leading else "",
         "; ".join(found.name for found in told if not found.calibrated),
         "; ".join(found.name for found in row.flags if not found.threshold_validated),
         f"{row.waited_hours:.2f}",

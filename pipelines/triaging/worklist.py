@@ -10,13 +10,14 @@ from pydantic import Field, FiniteFloat, model_validator
 from configs.contracts import INTENDED_USE, PROBABILITY_MEANING
 from configs.triage_policy import TriagePolicy
 from model.operating import OperatingPoint
-from pipelines.rendering.content import Remark, Scan, Status, TrainingData
+from pipelines.rendering.assemble import decide
+from pipelines.rendering.content import Decision, Remark, Scan, Status, TrainingData
 from pipelines.rendering.part import Part
 from pipelines.triaging.coverage import Basis, Coverage
 from pipelines.triaging.queue import Scored, flags, leading, precedence, priority, urgency
 from pipelines.triaging.record import Record, Score
 
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 NO_FLAG_MEANING = (
     "No flag, or a low rank, does not mean that a scan shows nothing: no label of an urgent "
     "finding reached its threshold, and of all else this list says nothing. Every scan has to be "
@@ -42,10 +43,12 @@ class Flag(Part):
     calibrated: bool = Field(
         default=False, description="on enough validation scans; else the probability is a rank"
     )
-    threshold: FiniteFloat
+    threshold: FiniteFloat = Field(description="the sensitive one, which is to miss few scans")
     threshold_validated: bool = Field(
-        default=False, description="chosen for the stated sensitivity; else a guess"
+        default=False, description="fitted on enough positives, as in a scan report; else a guess"
     )
+    report_threshold: FiniteFloat = Field(description="the balanced one, of the scan report")
+    report_decision: Decision = Field(description="what the scan report says by it")
     place: str = ""
     slice: int | None = None
 
@@ -89,8 +92,12 @@ class WatchedLabel(Part):
     urgent: bool = Field(description="it flags scans; the others only order them")
     calibrated: bool = Field(description="on enough validation scans; else it gives a rank")
     threshold: FiniteFloat
+    threshold_validated: bool = Field(description="fitted on enough positives, as in a scan report")
+    report_threshold: FiniteFloat = Field(description="the balanced one, of the scan report")
     basis: Basis
-    counted: Counted | None = Field(description="null where the sensitivity is not known")
+    counted: Counted | None = Field(
+        description="null where the sensitivity is not known, or not counted at this threshold"
+    )
 
 
 class Network(Part):
@@ -214,7 +221,9 @@ def _flag(scored: Scored, score: Score) -> Flag:
         probability=scored.probability,
         calibrated=scored.watched.calibrated,
         threshold=scored.watched.cut.threshold,
-        threshold_validated=scored.watched.cut.basis is Basis.SENSITIVITY,
+        threshold_validated=scored.watched.cut.validated,
+        report_threshold=scored.watched.balanced,
+        report_decision=decide(scored.probability, scored.watched.balanced),
         place=score.place,
         slice=score.slice,
     )
@@ -230,6 +239,8 @@ def watched_labels(coverage: Coverage) -> tuple[WatchedLabel, ...]:
             urgent=item.urgent,
             calibrated=item.calibrated,
             threshold=item.cut.threshold,
+            threshold_validated=item.cut.validated,
+            report_threshold=item.balanced,
             basis=item.cut.basis,
             counted=_counted(item.cut.counted),
         )

@@ -117,8 +117,10 @@ def test_a_refused_scan_leaves_no_object_behind(model: Path, tmp_path: Path) -> 
     noisy = write_series(tmp_path / "scan", noise)
     (tmp_path / "out" / "dicom").mkdir(parents=True)
     (tmp_path / "out" / "dicom" / "sr.dcm").write_bytes(b"another scan's report")
+    files.write_json(tmp_path / "out" / "run.json", {"verb": "report"})
+    out = tmp_path / "out"
     with storage(CLASSES) as (port, stored), pytest.raises(InputError, match="not read"):
-        report(noisy, model=model, out=tmp_path / "out", send=f"127.0.0.1:{port}:ARCHIVE")
+        report(noisy, model=model, out=out, send=f"127.0.0.1:{port}:ARCHIVE", restart=True)
     assert stored == []
     assert objects_in(tmp_path / "out") == []
 

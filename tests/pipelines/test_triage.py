@@ -22,6 +22,7 @@ from model.volumes.preprocess import preprocess
 from model.volumes.store import Store, VolumeIds
 from pipelines.running.run import Rejected, rejected_table
 from pipelines.triage import triage
+from pipelines.triaging.id_map import read_id_map
 from pipelines.triaging.worklist import NO_FLAG_MEANING, Standing, Worklist
 from tests.model.volumes.phantom import chest
 from tests.pipelines.made_scans import IDENTITIES, model, plant, write_series
@@ -178,7 +179,7 @@ def test_a_second_run_reads_nothing_again_and_another_policy_ranks_anew(
     monkeypatch.setattr("pipelines.triaging.readers.Readers._read", refuse)
     own = tmp_path / "policy.yaml"
     own.write_text(
-        "sensitivity: 0.9\nmax_wait_hours: 1\nurgent_weight: 50\nfindings: {nodule: 60}\n"
+        "sensitivity: 0.9\nmax_wait_hours: 1\nurgent_weight: 50\nfindings: {pleural_effusion: 60}\n"
     )
     before, copy = saved(out), tmp_path / "copy"
     shutil.copytree(out, copy)
@@ -186,7 +187,10 @@ def test_a_second_run_reads_nothing_again_and_another_policy_ranks_anew(
     assert json.loads((copy / "run.json").read_text())["counts"]["kept"] == 3
     assert [row.scan for row in again.rows] == [row.scan for row in before.rows]
     assert again.cannot_see.startswith("This model has a label for every urgent finding")
-    assert [watched.name for watched in again.watched] == ["Lung nodule"]
+    assert [watched.name for watched in again.watched] == ["Pleural effusion"]
+    own.write_text(own.read_text().replace("pleural_effusion", "nodule"))
+    with pytest.raises(AssertionError, match="read again"):  # pages name what a list flags from
+        triage(archive, model=model, out=copy, reports=True, policy=str(own), quiet=True)
 
 
 @pytest.fixture
@@ -271,3 +275,55 @@ def test_a_policy_with_an_unknown_finding_is_refused_with_its_line(tmp_path: Pat
     own.write_text(text.replace("pneumotorax: 60", "pneumothorax: 160"))
     with pytest.raises(InputError, match=r"policy\.yaml:4"):
         load_triage_policy(str(own))
+
+
+def test_the_way_back_is_kept_only_when_asked_and_covers_every_row(
+    out: Path, archive: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = shutil.copytree(out, tmp_path / "copy")
+    scans = shutil.copytree(archive, tmp_path / "scans")
+    (scans / "CANARYSTRAY").write_bytes((scans / "two" / "000.dcm").read_bytes()[:200])
+    triage(scans, model=model, out=copy, reports=True)
+    assert "--id-map" in capsys.readouterr().out
+    for name in ("map.csv", "map.parquet"):
+        kept = tmp_path / name
+        made = triage(scans, model=model, out=copy, reports=True, id_map=kept, quiet=True)
+        assert kept.stat().st_mode & 0o777 == 0o600
+        rows = {row["series"]: row for row in read_id_map(kept)}
+        assert all(row.scan.series in rows for row in made.rows)
+        stray = next(row for row in rows.values() if row["path"] == "CANARYSTRAY")
+        assert stray["series"] in (copy / "worklist.csv").read_text()
+        (two,) = (row for row in rows.values() if row["accession"] == "CANARY-A2")
+        assert (two["patient_id"], two["series_uid"]) == ("CANARY-P2", "1.2.840.2.1")
+        assert two["path"].startswith("two")
+        (gap,) = (row for row in rows.values() if row["accession"] == "CANARY-A4")
+        assert gap["study"] in {row.scan.study for row in made.having(Standing.NOT_READ)}
+    everything = b"".join(path.read_bytes() for path in copy.rglob("*") if path.is_file())
+    assert b"CANARY" not in everything
+
+
+def test_files_of_one_name_are_told_apart(archive: Path, model: Path, tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / "in" / folder).mkdir(parents=True)
+        (tmp_path / "in" / folder / "ct.nii").write_bytes(b"no volume")
+    with pytest.raises(InputError, match="no scan could be read"):
+        triage(tmp_path / "in", model=model, out=tmp_path / "o", id_map=tmp_path / "m", quiet=True)
+    assert len({row.scan.series for row in saved(tmp_path / "o").rows}) == 2
+    assert {row["path"] for row in read_id_map(tmp_path / "m")} == {"a/ct.nii", "b/ct.nii"}
+
+
+def test_the_way_back_never_lies_beside_the_list_nor_over_another_file(
+    archive: Path, model: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="lies in the list's folder"):
+        triage(archive, model=model, out=tmp_path, id_map=tmp_path / "map.csv", quiet=True)
+    other = tmp_path / "other.csv"
+    other.write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match="not a worklist's map"):
+        triage(archive, model=model, out=tmp_path / "o", id_map=other, quiet=True)
+    assert other.read_text() == "a,b\n1,2\n"
+    _prepare(archive / "two", tmp_path / "store")
+    with pytest.raises(InputError, match="prepare --id-map"):
+        triage(
+            tmp_path / "store", model=model, out=tmp_path / "o", id_map=tmp_path / "m", quiet=True
+        )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from configs.contracts import INTENDED_USE
-from pipelines.rendering.content import Remark, Scan, TrainingData
+from pipelines.rendering.content import Decision, Remark, Scan, TrainingData
 from pipelines.rendering.finding_wording import OUTSIDE
 from pipelines.triaging import html, wording
 from pipelines.triaging.worklist import Flag, Network, Row, Standing, Worklist
@@ -41,6 +41,13 @@ def row(rank: int, standing: Standing = Standing.RANKED, **fields: object) -> Ro
     )
 
 
+def flagged(**fields: object) -> Flag:
+    """Of 60 %, flagged from 10 % on, and present in the scan report."""
+    plain = {"label": "a:b", "name": "B", "weight": 50, "probability": 0.6, "threshold": 0.1}
+    report = {"report_threshold": 0.3, "report_decision": Decision.PRESENT}
+    return Flag.model_validate({**plain, **report, **fields})
+
+
 def listed(*rows: Row) -> Worklist:
     return Worklist(
         cannot_see="This model cannot see: pneumothorax.",
@@ -58,7 +65,7 @@ def listed(*rows: Row) -> Worklist:
 def hostile() -> Worklist:
     rows = []
     for rank, text in enumerate(HOSTILE, start=1):
-        flag = Flag(label=text, name=text, weight=50, probability=0.6, threshold=0.1, place=text)
+        flag = flagged(label=text, name=text, place=text)
         scan = Scan(identified=True, accession=text, patient_id=text, series=text, date=text)
         remark = (Remark(code="X", meaning=text),)
         rows.append(row(rank, scan=scan, flags=(flag,), notes=remark))
@@ -94,7 +101,7 @@ def test_what_was_not_read_says_why_and_has_no_number() -> None:
 
 
 def test_a_flag_from_outside_the_body_is_marked() -> None:
-    flag = Flag(label="a:b", name="B", weight=50, probability=0.6, threshold=0.1, slice=3)
+    flag = flagged(slice=3)
     inside = flag.model_copy(update={"place": "left, upper zone"})
     outside = flag.model_copy(update={"place": OUTSIDE})
     page = html.render(listed(row(1, flags=(inside,)), row(2, flags=(outside,))))
@@ -104,21 +111,39 @@ def test_a_flag_from_outside_the_body_is_marked() -> None:
 
 
 def test_what_stands_on_few_cases_is_marked_in_every_form() -> None:
-    sure = Flag(
-        label="a:b", name="B", weight=50, probability=0.6, threshold=0.1, calibrated=True,
-        threshold_validated=True,
-    )  # fmt: skip
+    sure = flagged(calibrated=True, threshold_validated=True)
     rank = sure.model_copy(update={"name": "C", "calibrated": False})
     guess = sure.model_copy(update={"name": "D", "threshold_validated": False})
     worklist = listed(row(1, flags=(sure, rank, guess)), row(2, leading=rank))
     assert [wording.flag(f) for f in (sure, rank, guess)] == ["B 60 %", "C 60 %*", "D 60 %*"]
     assert "* behind a percentage" in wording.notices(worklist)[2]
+    assert wording.led_by(guess) == "D 60 %"  # no threshold speaks of it
     assert "*" not in wording.notices(listed(row(1, flags=(sure,))))[2]
     assert html.render(worklist).count("60 %*") == 3
     text = wording.as_csv(worklist).split("\n", wording.NOTICE_LINES)[-1]
     first, second = csv.DictReader(io.StringIO(text, newline=""))
     assert (first["not_calibrated"], first["threshold_not_validated"]) == ("C", "D")
     assert (second["not_calibrated"], second["threshold_not_validated"]) == ("C", "")
+
+
+@pytest.mark.parametrize("decision", [Decision.ABSENT, Decision.INDETERMINATE])
+def test_a_flag_that_the_report_does_not_call_present_says_so_in_every_form(
+    decision: Decision,
+) -> None:
+    agreed = flagged(name="C")
+    differs = flagged(report_threshold=0.65, report_decision=decision, threshold_validated=True)
+    said = (
+        f"flagged at the sensitive threshold 10 %; report: {decision.value} at the balanced "
+        "threshold 65 %"
+    )
+    worklist = listed(row(1, flags=(agreed, differs)))
+    assert html.render(worklist).count(said) == 1
+    assert wording.as_csv(worklist).count(f"; B 60 %* ({said})") == 1
+    assert wording.said(worklist.rows[0]).count(said) == 1
+    assert "sensitive threshold" in wording.notices(worklist)[2]
+    alike = listed(row(1, flags=(agreed,)))
+    assert "sensitive threshold" not in wording.notices(alike)[2]
+    assert "report:" not in wording.as_csv(alike)
 
 
 @pytest.mark.external

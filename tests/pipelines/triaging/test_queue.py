@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from configs.triage_policy import HIGHEST_WEIGHT, load_triage_policy
 from model.calibration import UNCALIBRATED, Calibration, CalibrationState, ReliabilityBin
 from model.operating import OperatingPoint
-from pipelines.rendering.content import Remark, Scan, Status
+from pipelines.rendering.assemble import decide
+from pipelines.rendering.content import Decision, Remark, Scan, Status
 from pipelines.triaging.coverage import Basis, Cut, Watched, choose_cut, cover
 from pipelines.triaging.queue import Scored, flags, precedence, priority, urgency
 from pipelines.triaging.record import Record, Score, not_read
@@ -34,10 +35,16 @@ BINS = (
 @given(st.floats(0.01, 0.99))
 def test_a_threshold_catches_at_least_the_stated_share(sensitivity: float) -> None:
     cut = choose_cut(fitted(*BINS), sensitivity)
-    if cut.counted is None:
+    if cut.basis is Basis.UNREACHED:
         assert cut == Cut(0.5, Basis.UNREACHED)
         assert sensitivity > 19 / 20
         return
+    if cut.basis is Basis.BALANCED:  # an edge above the report's own threshold catches enough
+        assert cut == Cut(0.5, Basis.BALANCED)
+        assert sensitivity <= 17 / 20
+        return
+    assert cut.counted is not None
+    assert cut.threshold < 0.5
     assert cut.counted.sensitivity >= sensitivity - 1e-6
     higher = [found.low for found in BINS if found.low > cut.threshold]
     for edge in higher:  # it is the highest such edge
@@ -54,6 +61,26 @@ def test_the_bundles_own_point_is_taken_where_it_is_higher_and_catches_enough() 
     calibration = replace(fitted(*BINS), sensitive=own)
     assert choose_cut(calibration, 0.95) == Cut(0.25, Basis.SENSITIVITY, own)
     assert choose_cut(calibration, 0.96).basis is Basis.UNREACHED
+
+
+def test_a_threshold_is_validated_on_as_many_positives_as_a_reports() -> None:
+    eleven = fitted(*BINS)
+    assert not choose_cut(eleven, 0.9).validated
+    own = OperatingPoint(0.5, 45, 20, 15, 300)
+    sixty = replace(eleven, positives=60, balanced=own)
+    assert sixty.validated
+    assert choose_cut(sixty, 0.9).validated
+
+
+@given(st.floats(0, 1), st.floats(0.01, 0.99), st.floats(0.02, 0.98))
+def test_what_a_report_calls_present_is_flagged(
+    probability: float, sensitivity: float, balanced: float
+) -> None:
+    calibration = replace(fitted(*BINS), threshold=balanced)
+    cut = choose_cut(calibration, sensitivity)
+    assert cut.threshold <= balanced
+    if decide(probability, balanced) is Decision.PRESENT:
+        assert probability >= cut.threshold
 
 
 def test_what_the_policy_wants_and_no_label_has_is_named() -> None:
@@ -86,7 +113,7 @@ def test_waiting_never_lowers_and_urgency_never_loses(
 
 def scored(weight: float, probability: float, threshold: float = 0.1) -> Scored:
     return Scored(
-        Watched("ct_rate:x", "X", weight, weight >= 50, Cut(threshold, Basis.UNKNOWN)),
+        Watched("ct_rate:x", "X", weight, weight >= 50, Cut(threshold, Basis.UNKNOWN), 0.5),
         probability,
     )
 

@@ -12,7 +12,7 @@ from pipelines.triaging.record import Record
 
 def task(number: int, out: Path) -> Task:
     candidate = Candidate(out, f"1.2.{number}", "1.2", "P", "A", (b"",), 1)
-    return Task(candidate, f"key{number}", out, out, identified=False, pages=False)
+    return Task(candidate, f"key{number}", out, out, identified=False, pages=False, flagged_from={})
 
 
 def test_a_scan_that_ends_its_process_or_hangs_costs_no_other(tmp_path: Path) -> None:
