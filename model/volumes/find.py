@@ -213,14 +213,16 @@ def read_volume(path: Path | str, series: str | None = None) -> Volume:
             )
     if not candidates and not refused:
         raise VolumeError(VolumeReason.NO_IMAGES, f"{root}: no CT images; {_listing(survey)}")
-    if unnamed := [item for item in refused if not item.series_uid and series is None]:
+    several = len({item.identity for item in candidates}) > 1
+    unnamed = [item for item in refused if not item.series_uid and series is None]
+    if unnamed and not several:
         # It may be a slice of any series here.
         raise VolumeError(unnamed[0].reason, f"{root}: {_message(unnamed[0].error)}")
     largest = max(refused, key=lambda item: item.slices, default=None)
     if largest and largest.slices > 2 * max((item.slices for item in candidates), default=0):
         # What is left beside a refused scan is not the scan: a scout, a tracking series.
         raise VolumeError(largest.reason, f"{root}: {_message(largest.error)}")
-    if len({item.identity for item in candidates}) > 1:
+    if several:
         raise VolumeError(
             VolumeReason.AMBIGUOUS,
             f"{root}: holds several patients, studies or files; name one",

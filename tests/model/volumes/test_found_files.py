@@ -96,3 +96,16 @@ def test_a_private_transfer_syntax_is_refused(tmp_path: Path) -> None:
         other = b"1.2.840.113619.5.2\0\0"  # its pixels are big-endian in a little-endian file
         path.write_bytes(content.replace(b"1.2.840.10008.1.2.1\0", other, 1))
     assert refused(folder) is R.CODEC
+
+
+def test_a_stray_cut_file_does_not_hide_that_several_patients_are_there(tmp_path: Path) -> None:
+    other = make_series(Plan())
+    for dataset in other:
+        dataset.PatientID, dataset.StudyInstanceUID = "P2", "1.2.3.4"
+        dataset.SeriesInstanceUID = "1.2.3.4.5"
+    save(other, tmp_path / "two")
+    cut = slice_file(tmp_path, 0).read_bytes()[:300]
+    (tmp_path / "DICOMDIR").write_bytes(cut)
+    assert refused(tmp_path) is R.AMBIGUOUS
+    (tmp_path / "series" / "stray").write_bytes(cut)
+    assert refused(tmp_path / "series") is R.TRUNCATED
