@@ -6,6 +6,7 @@ from importlib.metadata import version
 import cyclopts
 
 from configs.contracts import ExitCode, InputError
+from pipelines.running.interrupt import keep_interrupts
 
 app = cyclopts.App(
     name="chestct",
@@ -39,6 +40,7 @@ for verb, help_line in {
 
 def main() -> None:
     """Run the command line; see `configs.contracts.ExitCode` for what the shell gets back."""
+    keep_interrupts()
     try:
         app(print_error=True, exit_on_error=False, result_action="return_value")
     except InputError as error:
