@@ -52,10 +52,11 @@ def explain(
         fact behind it.
     """
     from labeler import load_labeler
+    from pipelines.reports_in.language import is_english
     from pipelines.reports_in.options import ReadOptions
     from pipelines.reports_in.single import read_one
     from pipelines.reports_in.text_file import known_encoding
-    from pipelines.running.progress import results
+    from pipelines.running.progress import messages, results
 
     text = read_one(
         report, report_id, ReadOptions(any_language=True, encoding=known_encoding(encoding))
@@ -63,7 +64,7 @@ def explain(
     labeler = load_labeler(convention, configs)
     labelled = labeler.label(text)
     counted = frozenset(fact for fact in labelled.facts if _is_counted(fact, labeler.convention))
-    explanation = Explanation(text, labelled, convention, counted)
+    explanation = Explanation(text, labelled, convention, counted, is_english(text))
     if html is None:
         results.print(explanation.for_terminal())
     else:
@@ -72,6 +73,8 @@ def explain(
 
         write_text(html, page(explanation))
         results.print(f"{html}: {len(explanation.report.facts)} facts")
+        for note in explanation.notes():
+            messages.print(note, markup=False)
     return explanation
 
 
@@ -84,6 +87,8 @@ class Explanation:
     convention: str
     counted: "frozenset[Fact]"
     """The hedged facts that the convention counts as present."""
+    is_english: bool = True
+    """Whether `label` would read it."""
 
     def stretches(self) -> "list[tuple[str, tuple[Fact, ...]]]":
         """The whole text cut where facts begin and end, each piece with the facts that hold it."""
@@ -105,6 +110,11 @@ class Explanation:
     def notes(self) -> list[str]:
         """What a reader of the labels should know about the report as a whole."""
         said = []
+        if not self.is_english:
+            said.append(
+                "Not in English, or not wholly: chestct reads English reports, and `chestct label` "
+                "sets this one aside (LANGUAGE). What is marked here is not to be relied on."
+            )
         if self.report.incomplete_by_reference:
             said.append("Other findings are only said to be as before: what is not named is blank.")
         if self.report.contradictions:

@@ -1,5 +1,7 @@
 """`chestct label`: a report archive in, labels and the facts behind them out."""
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -9,8 +11,10 @@ from configs.contracts import InputError
 if TYPE_CHECKING:
     from pipelines.labelling.tally import Tally
     from pipelines.labelling.taught import Taught
+    from pipelines.reports_in.options import ReadNotes
 
 SHARD_SIZE = 2_500
+_FEW_FACTS = 0.5  # a report; the barest of real ones hold several
 
 
 def label(
@@ -26,8 +30,11 @@ def label(
     any_language: bool = False,
     status_column: str | None = None,
     time_column: str | None = None,
+    time_format: str | None = None,
+    status: list[str] | None = None,
     preliminary: bool = False,
     encoding: str | None = None,
+    max_rejected: float | None = None,
     csv: bool = False,
     configs: Path | None = None,
     stage: Path | None = None,
@@ -72,14 +79,22 @@ def label(
         The column with each message's status (preliminary, final, corrected, addendum, ...): the
         messages of one report are then joined. HL7 and DICOM SR state it themselves.
     time_column
-        The column with each message's time.
+        The column with each message's time: ISO 8601, as in HL7, or as --time-format says.
+    time_format
+        How the times are written, in the words of Python's `strptime`: `%d.%m.%Y %H:%M`.
+    status
+        What a status of your archive means, `signed off=final`: preliminary, final, corrected,
+        addendum or withdrawn; repeat it for several.
     preliminary
         Read reports of which there is only a preliminary version.
     encoding
         The encoding of text, CSV and JSON that begin with no byte order mark, and of HL7 messages
         that declare none, such as `windows-1252`; by default UTF-8. It is never guessed.
+    max_rejected
+        Fail (exit code 2, all written all the same) when more than this share of the records cannot
+        be read, 0 to 1. Repeats, superseded versions and other examinations do not count.
     csv
-        Write `labels.csv` and `facts.csv` as well, safe to open in a spreadsheet.
+        Write `labels.csv`, `facts.csv` and `rejected.csv` as well, safe to open in a spreadsheet.
     configs
         A folder of your own `findings/*.yaml`, `cues/*.yaml` and `conventions/*.yaml`, which add
         to chestct's or replace those of the same name.
@@ -111,15 +126,14 @@ def label(
     from pipelines.labelling.taught import Taught
     from pipelines.labelling.work import LabelWork
     from pipelines.reports_in.archive import read_reports
-    from pipelines.reports_in.options import ReadOptions
+    from pipelines.reports_in.options import ReadNotes, ReadOptions
     from pipelines.reports_in.text_file import known_encoding
     from pipelines.running.cluster import check_workers
     from pipelines.running.progress import messages
     from pipelines.running.run import Run
 
     check_workers(workers)
-    if shard_size < 1:
-        raise InputError("--shard-size: at least one record")
+    _check_numbers(shard_size, max_rejected)
     names = tuple(load_convention(convention, overlay=configs).labels)
     taught = Taught.open(stage, fusion, names)
     check_examples(configs)
@@ -131,10 +145,13 @@ def label(
         any_language=any_language,
         status_column=status_column,
         time_column=time_column,
+        time_format=time_format,
+        status=tuple(status or ()),
         preliminary=preliminary,
         encoding=known_encoding(encoding),
     )
-    records = read_reports(reports, options)
+    notes = ReadNotes()
+    records = read_reports(reports, options, notes)
     if reports.is_dir() and out.resolve().is_relative_to(reports.resolve()):
         raise InputError(f"{out}: lies inside the archive; choose another --out")
     config = {"convention": convention, "binary": binary, **asdict(options)}
@@ -179,17 +196,27 @@ def label(
                 run.counts["overruled"] = tally.overruled
             run.rejected_in_parts = tally.rejected
             run.facts |= {"labels": list(names), "summary": tally.summary(), "shards": shards}
-            run.facts |= {"tally": tally.as_json(), "plan": plan}
+            run.facts |= {"tally": tally.as_json(), "plan": plan, **notes.as_json()}
     parts.forget()
     if finished and csv:
         _write_csv(out)
-    done = Labelled(out, names, Tally.from_json(read_json(out / "run.json")["tally"]), taught)
+    record = read_json(out / "run.json")
+    notes = ReadNotes(Counter(record.get("left_out")), Counter(record.get("unread_times")))
+    done = Labelled(out, names, Tally.from_json(record["tally"]), notes, taught)
     if not quiet:
         done.show()
     if finished:
         messages.print(f"{out}: finished before, nothing to do", markup=False)
     done.tell_rejects()
+    done.refuse_more_than(max_rejected)
     return done
+
+
+def _check_numbers(shard_size: int, max_rejected: float | None) -> None:
+    if shard_size < 1:
+        raise InputError("--shard-size: at least one record")
+    if max_rejected is not None and not 0 <= max_rejected <= 1:
+        raise InputError(f"--max-rejected {max_rejected}: a share from 0 to 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +226,7 @@ class Labelled:
     out: Path
     labels: tuple[str, ...]
     tally: "Tally"
+    notes: "ReadNotes"
     taught: "Taught | None" = None
 
     @property
@@ -242,19 +270,59 @@ class Labelled:
             )
         results.print(f"written to {self.out}", markup=False)
 
+    @property
+    def lost_share(self) -> float:
+        """The share of records that should have been read and could not be."""
+        from pipelines.labelling.advice import lost
+
+        return sum(lost(self.tally.reasons).values()) / max(1, self.tally.read)
+
+    def refuse_more_than(self, share: float | None) -> None:
+        """Raise InputError where more records than that were lost."""
+        if share is not None and self.lost_share > share:
+            raise InputError(
+                f"{self.out}: {self.lost_share:.1%} of the records could not be read, more than "
+                f"--max-rejected {share:g}; what could be read is labelled"
+            )
+
     def tell_rejects(self) -> None:
-        """Tell what was set aside, if anything."""
-        from pipelines.labelling.advice import advice
+        """Tell what was set aside, left out or not understood, if anything; the worst is last."""
         from pipelines.running.progress import messages
 
-        if self.tally.rejected:
-            messages.print(
-                f"{self.tally.rejected:,} of {self.tally.read:,} records set aside "
-                f"({self.tally.told_reasons()}); see {self.out / 'rejected.parquet'}",
-                markup=False,
+        for line in self._remarks():
+            messages.print(line, markup=False, soft_wrap=True)
+
+    def _remarks(self) -> Iterator[str]:
+        from pipelines.labelling.advice import advice, lost
+
+        tally = self.tally
+        if self.notes.left_out:
+            found = ", ".join(f"{n:,} {ending}" for ending, n in self.notes.left_out.most_common())
+            yield f"left out, for they are no reports of this kind: {found}"
+        if tally.rejected:
+            table = self.out / "rejected.parquet"
+            yield (
+                f"{tally.rejected:,} of {tally.read:,} records set aside "
+                f"({tally.told_reasons()}); see {table}"
             )
-            for line in advice(self.tally.ordered_reasons()):
-                messages.print(f"  {line}", markup=False)
+            yield from (f"  {line}" for line in advice(tally.ordered_reasons()))
+        if times := self.notes.unread_times.total():
+            shape = self.notes.unread_times.most_common(1)[0][0]
+            yield (
+                f"warning: {times:,} times, most like {shape}, are not understood; "
+                "--time-format says how they are written, such as %d.%m.%Y %H:%M"
+            )
+        if tally.facts < _FEW_FACTS * tally.labelled:
+            yield (
+                f"warning: {tally.facts:,} facts in {tally.labelled:,} reports: is the text in "
+                "another column? --text-column and --id-column name them"
+            )
+        if self.lost_share:
+            reasons = ", ".join(lost(tally.ordered_reasons()))
+            yield (
+                f"warning: {self.lost_share:.1%} of the records could not be read ({reasons}); "
+                "--max-rejected SHARE makes that an error"
+            )
 
 
 def _absolute(convention: str) -> str:
@@ -266,5 +334,5 @@ def _absolute(convention: str) -> str:
 def _write_csv(out: Path) -> None:
     from pipelines.labelled.tables import write_csv
 
-    for name in ("labels", "facts"):
+    for name in ("labels", "facts", "rejected"):
         write_csv(out / f"{name}.parquet", out / f"{name}.csv")

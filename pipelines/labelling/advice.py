@@ -1,6 +1,6 @@
 """What to do about records that were set aside, by their reason."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from configs.contracts import RecordReason
 
@@ -9,13 +9,29 @@ _ADVICE = {
     RecordReason.CHARSET: "HL7 that declares no character set is read as --encoding says",
     RecordReason.MALFORMED_ROW: "export them with every text in quotes, and quotes in it doubled",
     RecordReason.NO_ID: "--id-column names another column or field",
-    RecordReason.DUPLICATE_ID: "--status-column and --time-column join versions of a report",
     RecordReason.LANGUAGE: "--any-language reads them too",
-    RecordReason.STATUS: "docs/files.md lists the statuses that are known",
+    RecordReason.STATUS: "--status WORD=final says what a status means; see docs/files.md",
     RecordReason.PRELIMINARY: "--preliminary reads them too",
-    RecordReason.CONFLICT: "--time-column tells which version is the last",
+    RecordReason.CONFLICT: "several texts have one identifier: --status-column and --time-column "
+    "tell which holds, or --id-column names what each report has for itself",
     RecordReason.NOT_A_REPORT: "reports are read here; `chestct prepare` reads scans",
 }
+
+_AS_MEANT = {
+    RecordReason.DUPLICATE_ID,
+    RecordReason.NOT_A_REPORT,
+    RecordReason.EXAM,
+    RecordReason.PRELIMINARY,
+    RecordReason.SUPERSEDED,
+    RecordReason.JOINED,
+    RecordReason.WITHDRAWN,
+}
+"""Reasons by which no report is lost: it is read elsewhere, or is none that was asked for."""
+
+
+def lost(reasons: Mapping[str, int]) -> dict[str, int]:
+    """Of the reasons with their counts, those that cost reports which should have been read."""
+    return {reason: count for reason, count in reasons.items() if reason not in _AS_MEANT}
 
 
 def advice(reasons: Iterable[str]) -> Iterator[str]:

@@ -18,7 +18,7 @@ TABLES = ("labels", "facts", "reports", "rejected")
 SOFT_LABELS = "soft_labels"
 """One more where a taught stage judges beside the rules."""
 _ALL_TABLES = (*TABLES, SOFT_LABELS)
-_CSV = ("labels.csv", "facts.csv")
+_CSV = ("labels.csv", "facts.csv", "rejected.csv")
 _STATE = ".shards"
 
 

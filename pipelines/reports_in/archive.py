@@ -11,8 +11,8 @@ from pipelines.reports_in.documents import DICOM, HL7, TEXT, Documents, is_dicom
 from pipelines.reports_in.exam import ExamFilter, exam_in_text
 from pipelines.reports_in.joining import joined
 from pipelines.reports_in.language import is_english
-from pipelines.reports_in.options import PLAIN, ReadOptions
-from pipelines.reports_in.repeated import Repeated
+from pipelines.reports_in.options import PLAIN, ReadNotes, ReadOptions
+from pipelines.reports_in.repeated import told_apart
 from pipelines.reports_in.rows import MAX_TEXT_CHARS, Report, unreadable
 from pipelines.reports_in.status import Status
 from pipelines.reports_in.tables import DELIMITED, JSON, Tables, open_table, suffix_of
@@ -20,6 +20,7 @@ from pipelines.reports_in.text_file import undecoded
 from pipelines.running.run import Rejected
 
 _KINDS = "CSV, TSV, JSON lines, Parquet, HL7 v2, DICOM SR or .txt, .rtf and .html files"
+_ABOUT = {"readme", "license", "licence", "changelog", "copyright", "notice"}
 _Fault = tuple[RecordReason, str]
 _UNDECODED = (
     RecordReason.ENCODING,
@@ -33,22 +34,27 @@ class _Source(Protocol):
 
     versioned: bool
     """Whether they have a status, so that several may make one report."""
+    may_repeat: bool
+    """Whether several may have one identifier."""
 
     def read(self) -> _Records:
         """Start a pass over them."""
         ...
 
 
-def read_reports(path: Path, options: ReadOptions = PLAIN) -> _Records:
+def read_reports(
+    path: Path, options: ReadOptions = PLAIN, notes: ReadNotes | None = None
+) -> _Records:
     """Every record of an archive, in order, as a Report or as the reason why it is none.
 
     `path` is a CSV or TSV file (also compressed), JSON lines, Parquet, HL7 v2 messages, DICOM
     structured reports, a text, or a folder of files of one of these kinds. RTF, HTML and escapes
     inside become plain text. Several text columns become one text, each under its name as a head
-    ("IMPRESSION: ..."). Raises InputError at once when the archive cannot be read, a column is
-    missing or the options do not fit it.
+    ("IMPRESSION: ..."). `notes` takes what people should be told beside the records. Raises
+    InputError at once when the archive cannot be read, a column is missing or the options do not
+    fit it.
     """
-    source = _source(path, options)
+    source = _source(path, options, notes or ReadNotes())
     exams = ExamFilter(options.exam)
 
     def messages() -> _Records:
@@ -57,13 +63,15 @@ def read_reports(path: Path, options: ReadOptions = PLAIN) -> _Records:
     records = messages()
     if source.versioned:
         records = joined(messages, preliminary=options.preliminary)
+    elif source.may_repeat:
+        records = told_apart(messages)
     return _accepted(records, options)
 
 
-def _source(path: Path, options: ReadOptions) -> _Source:
-    files = _files(path)
+def _source(path: Path, options: ReadOptions, notes: ReadNotes) -> _Source:
+    files = _files(path, notes)
     if _is_table(files[0]):
-        return Tables([open_table(file, options.encoding) for file in files], options)
+        return Tables([open_table(file, options.encoding) for file in files], options, notes)
     return Documents(path, files, options)
 
 
@@ -75,7 +83,7 @@ def _is_table(path: Path) -> bool:
     return suffix not in (*TEXT, *HL7, *DICOM) and not is_document(path)
 
 
-def _files(path: Path) -> list[Path]:
+def _files(path: Path, notes: ReadNotes) -> list[Path]:
     """The files of an archive, all of one kind; a Parquet folder counts as one file."""
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
@@ -90,14 +98,33 @@ def _files(path: Path) -> list[Path]:
             kinds[kind] = [path]
         elif kind:
             kinds.setdefault(kind, []).append(file)
-    texts = kinds.pop("text", [])  # a README beside tables is no report
+        else:
+            notes.left_out[suffix_of(file) or "without ending"] += 1
+    _leave_out_readme(kinds, notes)
+    texts = kinds.pop("text", [])
+    if texts and "DICOM or HL7" in kinds:  # messages may be in .txt
+        kinds["DICOM or HL7"] += texts
+    elif texts:
+        kinds["text"] = texts
     if len(kinds) > 1:
         raise InputError(f"{path}: holds {' and '.join(kinds)} files; give one kind, or one file")
-    if not kinds and not texts:
-        raise InputError(f"{path}: no reports in this folder; expected {_KINDS}")
-    for kind, files in kinds.items():
-        return sorted([*files, *texts]) if kind == "DICOM or HL7" else files
-    return texts
+    for files in kinds.values():
+        return sorted(files)
+    found = ", ".join(f"{count:,} {ending}" for ending, count in notes.left_out.items())
+    raise InputError(
+        f"{path}: no reports in this folder{found and f' (found {found})'}; expected {_KINDS}"
+    )
+
+
+def _leave_out_readme(kinds: dict[str, list[Path]], notes: ReadNotes) -> None:
+    """What describes the tables beside it is no report."""
+    texts = kinds.get("text", [])
+    about = [file for file in texts if file.stem.lower() in _ABOUT]
+    if len(kinds) > 1 and about:
+        notes.left_out["README"] += len(about)
+        kinds["text"] = [file for file in texts if file not in about]
+        if not kinds["text"]:
+            del kinds["text"]
 
 
 def _kind(path: Path) -> str | None:
@@ -162,14 +189,13 @@ def _of_chest(report: Report, exams: ExamFilter) -> tuple[_Fault | None, Report]
 
 
 def _accepted(records: _Records, options: ReadOptions) -> _Records:
-    """The reports in English whose identifier was not seen before."""
-    seen = Repeated()
+    """The reports in English."""
     for record in records:
         if isinstance(record, Rejected):
             yield record
             continue
-        fault = seen.fault(record)
-        if fault is None and not options.any_language and not is_english(record.text):
+        fault: _Fault | None = None
+        if not options.any_language and not is_english(record.text):
             fault = RecordReason.LANGUAGE, "not in English, or not wholly"
         if fault is None and len(record.text) > MAX_TEXT_CHARS:
             fault = (

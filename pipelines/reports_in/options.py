@@ -1,6 +1,7 @@
 """How an archive is to be read: its columns, which examinations, which messages of a report."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,10 @@ class ReadOptions:
     """The column with each message's status; messages of one report are then joined."""
     time_column: str | None = None
     """The column with each message's time, which says which of several finals is the last."""
+    time_format: str | None = None
+    """Its form in the words of `strptime` (`%d.%m.%Y %H:%M`); None for ISO 8601 and HL7's."""
+    status: tuple[str, ...] = ()
+    """What words of the archive's own mean, such as `signiert=final`."""
     encoding: str | None = None
     """Of text files without a BOM and of HL7 messages that declare none; None for UTF-8."""
     preliminary: bool = False
@@ -28,3 +33,17 @@ class ReadOptions:
 
 
 PLAIN = ReadOptions()
+
+
+@dataclass(slots=True)
+class ReadNotes:
+    """What reading an archive came across that is no record's fault, for people to be told."""
+
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Files of the folder that are no reports of the kind read, by their ending."""
+    unread_times: Counter[str] = field(default_factory=Counter)
+    """Times that were not understood, by their shape: digits are 9, letters a and A."""
+
+    def as_json(self) -> dict[str, dict[str, int]]:
+        """The counts as `run.json` keeps them."""
+        return {"left_out": dict(self.left_out), "unread_times": dict(self.unread_times)}

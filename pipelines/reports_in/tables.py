@@ -1,6 +1,6 @@
 """Tables of reports: a row a message, its fields in columns."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from configs.contracts import InputError, RecordReason
@@ -8,10 +8,17 @@ from pipelines.reports_in.columns import ReportColumns, choose_columns
 from pipelines.reports_in.delimited import DelimitedFile
 from pipelines.reports_in.json_lines import JsonLinesFile
 from pipelines.reports_in.markup import plain
-from pipelines.reports_in.options import ReadOptions
+from pipelines.reports_in.options import ReadNotes, ReadOptions
 from pipelines.reports_in.parquet import ParquetTable
 from pipelines.reports_in.rows import Report, Row, Table, unreadable
-from pipelines.reports_in.status import Status, seconds_of, status_of
+from pipelines.reports_in.status import (
+    Status,
+    known_time_format,
+    own_statuses,
+    seconds_of,
+    shape_of,
+    status_of,
+)
 from pipelines.reports_in.text_file import undecoded
 from pipelines.running.run import Rejected
 
@@ -52,19 +59,44 @@ def decoded_rows(table: Table, wanted: Sequence[str]) -> Iterator[Row | Rejected
 class Tables:
     """One or several tables. Raises InputError when a column is missing in one of them."""
 
-    def __init__(self, tables: Sequence[Table], options: ReadOptions) -> None:
+    def __init__(self, tables: Sequence[Table], options: ReadOptions, notes: ReadNotes) -> None:
+        _check_meanings(options)
         self._tables = [(t, choose_columns(t.columns, t.name, options)) for t in tables]
+        self._statuses = own_statuses(options.status)
+        self._time_format = known_time_format(options.time_format)
+        self._notes = notes
         self.versioned = options.status_column is not None or options.time_column is not None
+        self.may_repeat = True
 
     def read(self) -> Iterator[Report | Rejected]:
         """Every row as a report; rows are counted within their file."""
+        self._notes.unread_times.clear()
         for number, (table, columns) in enumerate(self._tables, start=1):
             of_file = f" of file {number}" if len(self._tables) > 1 else ""
             for record in table.rows(columns.wanted):
                 if isinstance(record, Rejected):
                     yield _in_file(record, of_file)
                 else:
-                    yield _report(record, columns, record.place + of_file)
+                    fields = dict(zip(columns.wanted, record.values, strict=True))
+                    time = self._time(fields, columns)
+                    place = record.place + of_file
+                    yield _report(fields, columns, place, self._statuses, time)
+
+    def _time(self, fields: Mapping[str, str | None], columns: ReportColumns) -> float | None:
+        text = (fields[columns.time] or "").strip() if columns.time is not None else ""
+        time = seconds_of(text, self._time_format) if text else None
+        if text and time is None:
+            self._notes.unread_times[shape_of(text)] += 1
+        return time
+
+
+def _check_meanings(options: ReadOptions) -> None:
+    for flag, given, column, needed in (
+        ("--time-format", options.time_format, options.time_column, "--time-column"),
+        ("--status", options.status, options.status_column, "--status-column"),
+    ):
+        if given and column is None:
+            raise InputError(f"{flag}: says how a column is read; name it with {needed}")
 
 
 def _in_file(rejected: Rejected, of_file: str) -> Rejected:
@@ -72,10 +104,19 @@ def _in_file(rejected: Rejected, of_file: str) -> Rejected:
     return unreadable(place + of_file, RecordReason(rejected.reason), detail, rejected.id)
 
 
-def _report(row: Row, columns: ReportColumns, place: str) -> Report | Rejected:
-    fields = dict(zip(columns.wanted, row.values, strict=True))
+def _report(
+    fields: Mapping[str, str | None],
+    columns: ReportColumns,
+    place: str,
+    statuses: Mapping[str, Status],
+    time: float | None,
+) -> Report | Rejected:
     report_id = fields[columns.id] or ""
-    status = Status.FINAL if columns.status is None else status_of(fields[columns.status] or "")
+    status = (
+        Status.FINAL
+        if columns.status is None
+        else status_of(fields[columns.status] or "", statuses)
+    )
     try:
         texts = {name: plain(fields[name] or "") for name in columns.texts}
     except ValueError as error:
@@ -83,7 +124,6 @@ def _report(row: Row, columns: ReportColumns, place: str) -> Report | Rejected:
             return unreadable(place, RecordReason.UNREADABLE, str(error), report_id)
         texts = {"": ""}
     text = next(iter(texts.values())) if len(texts) == 1 else _under_heads(texts)
-    time = seconds_of(fields[columns.time] or "") if columns.time is not None else None
     exam = fields[columns.exam] or "" if columns.exam is not None else ""
     return Report(report_id, text, place, exam, status, time)
 
@@ -111,6 +151,8 @@ def refuse_columns(source: str, options: ReadOptions) -> None:
         "--exam-column": options.exam_column is not None,
         "--status-column": options.status_column is not None,
         "--time-column": options.time_column is not None,
+        "--time-format": options.time_format is not None,
+        "--status": bool(options.status),
     }
     for flag, is_given in named.items():
         if is_given:

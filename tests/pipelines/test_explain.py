@@ -78,3 +78,17 @@ def test_a_limit_and_a_counted_hedge_say_so(tmp_path: Path) -> None:
     assert explain(path, convention="clinical").verdict(emphysema) == "uncertain"
     explain(path, html=tmp_path / "page.html")
     assert "uncertain, counts as 1" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_a_report_that_is_not_in_english_is_said_to_be_no_case_for_it(
+    report: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    explain(report)
+    assert "Not in English" not in capsys.readouterr().out
+    german = tmp_path / "german.txt"
+    german.write_text("Kein Pneumothorax, die Lunge ist frei, das Herz nicht vergrößert.")
+    explain(german)
+    assert "Not in English" in capsys.readouterr().out
+    explain(german, html=tmp_path / "page.html")
+    assert "Not in English" in capsys.readouterr().err
+    assert "Not in English" in (tmp_path / "page.html").read_text()

@@ -36,7 +36,7 @@ def test_labels_and_facts_follow_their_schemas_and_every_record_is_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     reports = tmp_path / "a.csv"
-    rows = f'00123,{EFFUSION}\n1e5,Normal chest.\n2,"open\n=1+1,{EFFUSION}\n1e5,other\n4,\n'
+    rows = f'00123,{EFFUSION}\n1e5,Normal chest.\n2,"open\n=1+1,{EFFUSION}\n1e5,Normal chest.\n4,\n'
     reports.write_text("report_id,report_text\n" + rows)
     out = tmp_path / "out"
     done = label(reports, out=out, csv=True)
@@ -265,3 +265,92 @@ def test_all_real_reports_are_labelled(tmp_path: Path) -> None:
     done = label(CT_RATE, out=tmp_path, quiet=True)
     assert done.reports == 800
     assert 2 < done.summary()["present_labels_per_report"] < 5
+
+
+def test_times_in_another_form_are_told_and_can_be_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reports = tmp_path / "a.csv"
+    reports.write_text(
+        "report_id,report_text,when\n"
+        f"1,{EFFUSION},03/04/2024 10:00\n1,Normal chest.,04/03/2024 09:00\n2,Normal chest.,\n"
+    )
+    label(reports, out=tmp_path / "a", time_column="when", quiet=True)
+    told = flat(capsys.readouterr().err)
+    assert "2 times, most like 99/99/9999 99:99, are not understood; --time-format" in told
+    record = files.read_json(tmp_path / "a" / "run.json")
+    assert record["unread_times"] == {"99/99/9999 99:99": 2}
+    assert record["tally"]["reasons"] == {"CONFLICT": 2}
+    for form, finding in (("%d/%m/%Y %H:%M", 1), ("%m/%d/%Y %H:%M", 0)):
+        out = tmp_path / form[1]
+        label(reports, out=out, time_column="when", time_format=form, quiet=True)
+        first = read(out / "labels.parquet")[0]
+        assert (first["Pleural effusion"] == 1) == bool(finding)
+        assert "not understood" not in capsys.readouterr().err
+    for form, flag in (("%H:%M", "day, month and year"), ("%Q", "day, month and year")):
+        with pytest.raises(InputError, match=flag):
+            label(reports, out=tmp_path / "x", time_column="when", time_format=form)
+    with pytest.raises(InputError, match="name it with --time-column"):
+        label(reports, out=tmp_path / "x", time_format="%d.%m.%Y")
+
+
+def test_an_archive_s_own_statuses_can_be_given_a_meaning(tmp_path: Path) -> None:
+    reports = tmp_path / "a.csv"
+    reports.write_text(
+        "report_id,report_text,status\n"
+        f"1,{EFFUSION},endgültig\n2,Normal chest.,Final-Edited\n3,Normal chest.,Entwurf\n"
+    )
+    own = ["Endgültig=final", "entwurf=preliminary"]
+    label(reports, out=tmp_path / "a", status_column="status", status=own, quiet=True)
+    stated = {row["report_id"]: row["status"] for row in read(tmp_path / "a" / "reports.parquet")}
+    assert stated == {"1": "final", "2": "corrected"}
+    assert [row["reason"] for row in read(tmp_path / "a" / "rejected.parquet")] == ["PRELIMINARY"]
+    for wrong in ("final", "=final", "x=finished"):
+        with pytest.raises(InputError, match="expected WORD=STATUS"):
+            label(reports, out=tmp_path / "b", status_column="status", status=[wrong])
+    with pytest.raises(InputError, match="name it with --status-column"):
+        label(reports, out=tmp_path / "b", status=own)
+
+
+def test_when_hardly_anything_is_read_the_column_is_asked_about(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reports = tmp_path / "a.csv"
+    rows = "".join(f"MRN{n},final,{EFFUSION}\n" for n in range(4))
+    reports.write_text("mrn,status,text\n" + rows)
+    label(reports, out=tmp_path / "a", id_column="mrn", text_column=["text"], quiet=True)
+    assert "--text-column" not in capsys.readouterr().err
+    label(reports, out=tmp_path / "b", id_column="mrn", text_column=["status"], quiet=True)
+    told = flat(capsys.readouterr().err)
+    assert "warning: 0 facts in 4 reports: is the text in another column?" in told
+
+
+def test_too_many_lost_records_can_fail_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reports = tmp_path / "a.csv"
+    lost = b"2,Erg\xfcsse.\n"
+    reports.write_bytes(
+        b"report_id,report_text\n1,Normal chest.\n1,Normal chest.\n" + lost + b"3,Emphysema.\n"
+    )
+    out = tmp_path / "out"
+    label(reports, out=out, quiet=True, csv=True)
+    last = flat(capsys.readouterr().err.strip()).rpartition("warning: ")[2]
+    assert last.startswith("25.0% of the records could not be read (ENCODING)")
+    assert "ENCODING" in (out / "rejected.csv").read_text()
+    with pytest.raises(InputError, match=r"25\.0% of the records .* --max-rejected 0\.2"):
+        label(reports, out=out, max_rejected=0.2, quiet=True)
+    assert label(reports, out=out, max_rejected=0.25, quiet=True).reports == 2
+    with pytest.raises(InputError, match="a share from 0 to 1"):
+        label(reports, out=out, max_rejected=20)
+
+
+def test_files_that_are_no_reports_are_named_at_the_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.txt").write_text(EFFUSION)
+    (folder / "b.docx").write_text("?")
+    label(folder, out=tmp_path / "out", quiet=True)
+    assert "no reports of this kind: 1 .docx" in flat(capsys.readouterr().err)

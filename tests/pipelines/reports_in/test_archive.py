@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from configs.contracts import InputError
 from pipelines.reports_in.archive import read_reports
-from pipelines.reports_in.options import ReadOptions
+from pipelines.reports_in.options import ReadNotes, ReadOptions
 from pipelines.reports_in.rows import MAX_TEXT_CHARS, Report
 from pipelines.running.run import Rejected
 from tests.pipelines.reports_in.reading import HEADER, pairs, parted, read, split
@@ -22,7 +22,7 @@ from tests.pipelines.reports_in.reading import HEADER, pairs, parted, read, spli
 def test_bad_records_are_set_aside_with_their_reason(tmp_path: Path) -> None:
     long = "x" * (MAX_TEXT_CHARS + 1)
     content = (
-        HEADER + f"1,good\n,no id\n2,\n3,  \n1,other\n1,good\n4,{long}\n5,nul\0\n6,good\n"
+        HEADER + f"1,good\n,no id\n2,\n3,  \n1,good\n8,one\n4,{long}\n5,nul\0\n6,good\n8,two\n"
     ).encode()
     content = content.replace(b"6,good", b"6,go\xffod\n7,good")
     reports, rejected = read(tmp_path / "a.csv", content)
@@ -32,13 +32,25 @@ def test_bad_records_are_set_aside_with_their_reason(tmp_path: Path) -> None:
         ("2", "EMPTY"),
         ("3", "EMPTY"),
         ("1", "DUPLICATE_ID"),
-        ("1", "DUPLICATE_ID"),
+        ("8", "CONFLICT"),
         ("4", "TOO_LONG"),
         ("5", "ENCODING"),
         ("6", "ENCODING"),
+        ("8", "CONFLICT"),
     ]
-    assert "other text" in rejected[3].detail
-    assert "same text" in rejected[4].detail
+    assert "same text" in rejected[3].detail
+    assert "no status or time says which holds" in rejected[4].detail
+
+
+def test_of_two_texts_under_one_identifier_neither_is_the_report(tmp_path: Path) -> None:
+    rows = ["1,The whole report.", "1,Addendum.", "2,Once.", "2,Once.", "1,The whole report."]
+    for order in (rows, rows[::-1]):
+        reports, rejected = read(tmp_path / "a.csv", (HEADER + "\n".join(order)).encode())
+        assert pairs(reports) == [("2", "Once.")]
+        assert sorted((r.id, r.reason) for r in rejected) == [
+            *[("1", "CONFLICT")] * 3,
+            ("2", "DUPLICATE_ID"),
+        ]
 
 
 def test_a_store_is_no_archive_of_reports(tmp_path: Path) -> None:
@@ -162,7 +174,7 @@ def test_a_folder_of_texts(tmp_path: Path) -> None:
 
 def test_a_folder_of_csv_parts_and_a_mixed_one(tmp_path: Path) -> None:
     (tmp_path / "1.csv").write_text(HEADER + "1,x\n")
-    (tmp_path / "2.tsv").write_text("report_id\treport_text\n1\ty\n2\tz\n")
+    (tmp_path / "2.tsv").write_text("report_id\treport_text\n1\tx\n2\tz\n")
     reports, rejected = split(tmp_path)
     assert pairs(reports) == [("1", "x"), ("2", "z")]
     assert [r.reason for r in rejected] == ["DUPLICATE_ID"]
@@ -176,3 +188,21 @@ def test_no_report_text_reaches_a_detail(tmp_path: Path) -> None:
     _, rejected = read(tmp_path / "a.csv", content)
     assert len(rejected) == 3
     assert not any("SECRET" in r.detail for r in rejected)
+
+
+def test_what_a_folder_holds_beside_its_reports_is_told(tmp_path: Path) -> None:
+    (tmp_path / "b.csv").write_text(HEADER + "1,x\n")
+    for name in ("c.pdf", "d.docx", "e.docx", "README.txt", "bare"):
+        (tmp_path / name).write_text("?")
+    notes = ReadNotes()
+    reports, _ = parted(read_reports(tmp_path, ReadOptions(any_language=True), notes))
+    assert pairs(reports) == [("1", "x")]
+    assert notes.left_out == {".pdf": 1, ".docx": 2, "README": 1, "without ending": 1}
+    (tmp_path / "a.txt").write_text("A report.")
+    with pytest.raises(InputError, match="holds delimited and text files; give one kind"):
+        read_reports(tmp_path)
+    for name in ("a.txt", "b.csv"):
+        (tmp_path / name).unlink()
+    (tmp_path / "README.txt").unlink()
+    with pytest.raises(InputError, match=r"no reports in this folder \(found .*2 \.docx"):
+        read_reports(tmp_path)

@@ -2,20 +2,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.contracts import RecordReason
-from pipelines.reports_in.repeated import Repeated
+from pipelines.reports_in.repeated import told_apart
 from pipelines.reports_in.rows import Report
 
-FEW = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xy")), max_size=12)
+FEW = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(("x", " x ", "y"))), max_size=12)
 
 
 @given(FEW)
-def test_the_first_report_keeps_its_identifier(records: list[tuple[str, str]]) -> None:
-    repeated, seen = Repeated(), dict[str, str]()
-    for number, (report_id, text) in enumerate(records):
-        fault = repeated.fault(Report(report_id, text, f"line {number}"))
-        if report_id not in seen:
-            seen[report_id] = text
-            assert fault is None
+def test_a_repeat_is_told_from_a_conflict(records: list[tuple[str, str]]) -> None:
+    reports = [Report(name, text, f"line {n}") for n, (name, text) in enumerate(records)]
+    texts: dict[str, set[str]] = {}
+    for report in reports:
+        texts.setdefault(report.id, set()).add(report.text.strip())
+    given_ids = set[str]()
+    for report, record in zip(reports, told_apart(lambda: iter(reports)), strict=True):
+        if len(texts[report.id]) > 1:
+            expected = RecordReason.CONFLICT
+        elif report.id in given_ids:
+            expected = RecordReason.DUPLICATE_ID
         else:
-            which = "same" if seen[report_id] == text else "other"
-            assert fault == (RecordReason.DUPLICATE_ID, f"identifier seen before, {which} text")
+            assert record is report
+            given_ids.add(report.id)
+            continue
+        assert not isinstance(record, Report)
+        assert (record.reason, record.id) == (expected, report.id)
