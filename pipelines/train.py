@@ -103,8 +103,8 @@ def train(
         stack.callback(leave)
 
         def begin() -> "Teaching":
+            stack.enter_context(run.alone())  # no second run of this folder, from the first moment
             earlier.check_free(out, resume=resume, restart=restart)
-            run.check_inputs()
             opened = Store.open(store)
             _check_profile(opened, recipe, config)
             tables = [labels, *(also_labels or [])]
@@ -127,10 +127,12 @@ def train(
                 text = f"Asked to stop. The state is in {out / RESUME}: --resume goes on."
                 messages.print(text, soft_wrap=True)
             raise SystemExit(ExitCode.PAUSED if fabric.is_global_zero else 0) from None
-        except TrainingError:  # all processes meet it, the first one says it
+        except InputError as error:
             if fabric.is_global_zero:
+                earlier.forget_unbegun(out)
+            if fabric.is_global_zero or not isinstance(error, TrainingError):
                 raise
-            raise SystemExit(ExitCode.DONE) from None
+            raise SystemExit(ExitCode.DONE) from None  # all meet it, the first one says it
         bundle = _finish(fitted, recipe, teaching, opened, time.monotonic() - began)
         if fabric.is_global_zero:
             bundles.save(out, bundle)

@@ -63,6 +63,11 @@ def claim(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> None:
         )
 
 
+def is_claimed(folder: Path) -> bool:
+    """Whether a run took a folder, be it that it was cut before its first state."""
+    return (folder / _NAME).exists()
+
+
 def is_begun(folder: Path) -> bool:
     """Whether a folder holds states to go on from."""
     return any(folder.glob("seed_*"))

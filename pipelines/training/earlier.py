@@ -23,14 +23,15 @@ def is_finished(out: Path) -> bool:
 def check_free(out: Path, *, resume: bool, restart: bool) -> None:
     """Raise InputError where a run would replace, unasked, what an earlier one left.
 
-    An unfinished run is not in the way of `resume`, nor is the older bundle beside it.
+    A run is unfinished from its first moment on, though it has no state yet to go on from. It is
+    not in the way of `resume`, nor is the older bundle beside it.
     """
-    from model.training.identity import is_begun
+    from model.training.identity import is_claimed
 
     if restart:
         return
     state = out / RESUME
-    if not resume and is_begun(state):
+    if not resume and is_claimed(state):
         raise InputError(
             f"{state}: an unfinished run; --resume goes on with it, --restart begins anew"
         )
@@ -39,6 +40,14 @@ def check_free(out: Path, *, resume: bool, restart: bool) -> None:
             f"{out}: holds a finished bundle; choose another --out, or replace it with --restart "
             "(--resume goes on with unfinished runs)"
         )
+
+
+def forget_unbegun(out: Path) -> None:
+    """Leave nothing of a run that failed before its first state: it would fail again."""
+    from model.training.identity import is_begun
+
+    if not is_begun(out / RESUME):
+        shutil.rmtree(out / RESUME, ignore_errors=True)
 
 
 def finished_bundle(

@@ -2,6 +2,7 @@ import csv
 import json
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,6 +115,42 @@ def test_an_unfinished_run_is_resumed_and_a_finished_one_left_alone(archive, tmp
     before = (tmp_path / "cut" / "bundle.json").stat().st_mtime_ns
     train_on(archive, tmp_path / "cut", resume=True)
     assert (tmp_path / "cut" / "bundle.json").stat().st_mtime_ns == before
+
+
+def test_a_second_run_of_the_folder_is_refused_while_one_is_at_work(archive, tmp_path, monkeypatch):
+    from pipelines.training import records
+
+    said = []
+
+    def second(recorder: records.Recorder, step: object) -> None:
+        with pytest.raises(InputError, match="another run is at work here") as refused:
+            train_on(archive, tmp_path, restart=bool(said))
+        said.append(str(refused.value))
+
+    monkeypatch.setattr(records.Recorder, "step", second)
+    assert train_on(archive, tmp_path, override=[*QUICK, "epochs=1"]).card.counts
+    assert len(said) > 1
+
+
+def test_a_run_is_unfinished_from_its_first_moment_and_one_that_failed_is_not(
+    archive, tmp_path, monkeypatch
+):
+    once = [*QUICK, "epochs=1"]
+
+    def cut_by(error: BaseException) -> None:
+        def prepared(*_: object) -> None:
+            raise error
+
+        with monkeypatch.context() as broken:
+            broken.setattr(sys.modules["model.training.fit"], "_prepared", prepared)
+            with pytest.raises(type(error)):
+                train_on(archive, tmp_path, override=once)
+
+    cut_by(InputError("no memory"))
+    cut_by(KeyboardInterrupt())  # what failed is begun anew without a word
+    with pytest.raises(InputError, match="unfinished run; --resume goes on with it, --restart"):
+        train_on(archive, tmp_path, override=once)
+    assert train_on(archive, tmp_path, override=once, resume=True).card.counts
 
 
 def test_a_bundle_is_replaced_by_restart_alone(archive, tmp_path):
