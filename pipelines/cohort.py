@@ -98,7 +98,7 @@ def cohort(
         "test": shares.test,
         "seed": seed,
     }
-    table = files.finished_table(labels, "labels.parquet")
+    table = files.verbs_table(labels, "labels.parquet", "label")
     run = Run("cohort", out, inputs, config, restart=restart)
     with run.alone(), ExitStack() as taken, setting_aside(out) as aside:
         manifest = opened.manifest

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -111,18 +112,6 @@ def prepare(
     known = load_dataset(dataset) if dataset else None
     records = known.read_metadata(metadata) if known else None
     key = IdKey.open(id_key) if id_key else None
-    survey = survey_folder(scans, read_headers(scans, workers, quiet=quiet))
-    if not survey.candidates and not survey.refused:
-        found = ", ".join(listing(survey.left_out)) or "nothing"
-        raise InputError(f"{scans}: no CT images below; found {found}")
-    chosen = choose(survey, scans, all_series=all_series, series=series or ())
-    if dry_run:
-        # The key is not made yet; any other finds the same contradictions in names.
-        named = list(identify(chosen, key or IdKey(b""), scans, known, records))
-        expected = estimate(survey, named, grid, known, any_content=any_content)
-        if not quiet:
-            expected.show()
-        return expected
     config = {
         "profile": grid.model_dump(mode="json"),
         "dataset": dataset,
@@ -131,25 +120,40 @@ def prepare(
         "any_content": any_content,
     }
     inputs = {"scans": scans} | ({"metadata": metadata} if metadata else {})
-    with Run("prepare", out, inputs, config) as run:
-        key = key or IdKey.open(out / "id.key", create=True)
-        phases = phases_of(survey.candidates)
-        shared = shared_accessions(survey)
-        named = list(identify(chosen, key, scans, known, records, phases, shared))
-        refused = list(names_of_refused(survey, scans))
-        if id_map:
-            write_id_map(id_map, named, [name for _, name in refused], key)
-        ids = [name.columns(key) for _, name in refused] + [item.columns() for item in named]
-        with Store.create(out, grid) as store:
-            _reject_refused(run, refused, key)
-            tasks = (
-                Task(item.candidate, item.ids, store, any_content, known, item.record, scans)
-                for item in named
-            )
-            _prepare_all(run, store, tasks, site, workers, scheduler, quiet)
-            write_refused(store, run.rejected, {str(row["volume_id"]): row for row in ids})
-        summary = _summary(run, store, survey)
-        run.facts["left_out"] = dict(survey.left_out)
+    run = Run("prepare", out, inputs, config)
+    run.check_inputs()
+    with nullcontext() if dry_run else run.alone():
+        survey = survey_folder(scans, read_headers(scans, workers, quiet=quiet))
+        if not survey.candidates and not survey.refused:
+            found = ", ".join(listing(survey.left_out)) or "nothing"
+            raise InputError(f"{scans}: no CT images below; found {found}")
+        chosen = choose(survey, scans, all_series=all_series, series=series or ())
+        if dry_run:
+            # The key is not made yet; any other finds the same contradictions in names.
+            named = list(identify(chosen, key or IdKey(b""), scans, known, records))
+            expected = estimate(survey, named, grid, known, any_content=any_content)
+            if not quiet:
+                expected.show()
+            return expected
+        with run:
+            key = key or IdKey.open(out / "id.key", create=True)
+            phases = phases_of(survey.candidates)
+            shared = shared_accessions(survey)
+            named = list(identify(chosen, key, scans, known, records, phases, shared))
+            refused = list(names_of_refused(survey, scans))
+            if id_map:
+                write_id_map(id_map, named, [name for _, name in refused], key)
+            ids = [name.columns(key) for _, name in refused] + [item.columns() for item in named]
+            with Store.create(out, grid) as store:
+                _reject_refused(run, refused, key)
+                tasks = (
+                    Task(item.candidate, item.ids, store, any_content, known, item.record, scans)
+                    for item in named
+                )
+                _prepare_all(run, store, tasks, site, workers, scheduler, quiet)
+                write_refused(store, run.rejected, {str(row["volume_id"]): row for row in ids})
+            summary = _summary(run, store, survey)
+            run.facts["left_out"] = dict(survey.left_out)
     if not quiet:
         summary.show(run.rejected)
     if not summary.volumes:

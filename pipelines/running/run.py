@@ -117,9 +117,9 @@ class Run:
 
     def check_inputs(self) -> None:
         """Raise InputError for an input that is not there."""
-        for name, path in self.inputs.items():
+        for path in self.inputs.values():
             if not path.exists():
-                raise InputError(f"{path}: no such file or folder ({name})")
+                raise InputError(f"{path}: no such file or folder")
 
     def _changed(self, earlier: Mapping[str, Any]) -> list[str]:
         """The settings and inputs by name that an earlier run had otherwise."""

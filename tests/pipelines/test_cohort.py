@@ -349,6 +349,14 @@ def test_what_is_no_store_is_told_before_its_key_is_missed(tmp_path: Path) -> No
         cohort(labels, tmp_path / "nowhere", out=tmp_path / "cohort")
 
 
+def test_what_is_no_label_table_is_told_so_and_not_parsed(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "reports.csv").write_text("report_id,report_text\nA1,x\n")
+    with pytest.raises(InputError, match=r"reports\.csv: is no Parquet table; give the output"):
+        cohort(tmp_path / "reports.csv", store, out=tmp_path / "cohort")
+    with pytest.raises(InputError, match=r"none: no such file or folder$"):
+        cohort(tmp_path / "none", store, out=tmp_path / "cohort")
+
+
 def test_nothing_in_common_another_key_and_wrong_shares_are_refused(
     store: Path, tmp_path: Path
 ) -> None:

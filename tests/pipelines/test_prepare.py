@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 import torch
 from pydicom.dataset import Dataset
 
-from configs.contracts import InputError
+from configs.contracts import InputError, Stage
 from configs.files import IdKey, read_json
 from model.bundle import Bundle
 from model.calibration import UNCALIBRATED
@@ -14,8 +15,10 @@ from model.card import ModelCard
 from model.data import Volumes
 from model.networks.sizes import SIZES
 from model.volumes.store import Store
-from pipelines.prepare import prepare
+from pipelines.prepare import PrepareEstimate, prepare
+from pipelines.preparing.work import Task
 from pipelines.rendering.reading import read_scan
+from pipelines.running.run import Rejected, Run
 from tests.model.volumes.dicom_phantom import Plan, make_series, save
 from tests.model.volumes.phantom import chest
 
@@ -208,6 +211,19 @@ def test_a_dry_run_tells_disk_and_time_and_writes_nothing(archive: Path, tmp_pat
     assert expected.store_bytes == written
 
 
+def test_a_dry_run_counts_the_time_of_a_core_not_of_the_clock(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def waiting(task: Task) -> Rejected:
+        time.sleep(0.5)  # as where other programs hold the cores
+        return Rejected(task.ids.volume_id, Stage.PREPARE, "GAP", "")
+
+    monkeypatch.setattr("pipelines.preparing.estimate.prepare_one", waiting)
+    expected = prepare(archive, out=tmp_path / "store", dry_run=True, quiet=True)
+    assert isinstance(expected, PrepareEstimate)
+    assert expected.seconds_one_worker < 0.5
+
+
 def test_a_dry_run_finds_what_a_run_would_refuse(archive: Path, tmp_path: Path) -> None:
     (tmp_path / "no.key").write_text("not a key")
     prepare(archive, out=tmp_path / "store", quiet=True)
@@ -220,6 +236,23 @@ def test_a_dry_run_finds_what_a_run_would_refuse(archive: Path, tmp_path: Path) 
     ):
         with pytest.raises(InputError):
             prepare(archive, out=tmp_path / "store", dry_run=True, quiet=True, **wrong)
+
+
+def test_a_missing_folder_is_told_as_everywhere(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none: no such file or folder$"):
+        prepare(tmp_path / "none", out=tmp_path / "store")
+
+
+def test_a_second_run_into_a_store_at_work_is_refused_before_it_reads(
+    archive: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "store"
+    with (
+        Run("prepare", out),
+        pytest.raises(InputError, match="another run is at work here"),
+    ):
+        prepare(archive, out=out, quiet=True)
+    assert not (out / "store.json").exists()
 
 
 def test_the_way_back_is_written_only_outside_the_store_and_when_asked_for(
