@@ -22,7 +22,9 @@ def read_headers(scans: Path, workers: int | None, *, quiet: bool) -> Iterator[H
     lost = _lost if workers > 1 else None  # alone, a parser is this process itself
     read = map_records(_headers_of, batches, workers=workers, lost=lost)
     spoilt: list[Path] = []
-    for headers in track(read, "reading headers", total=len(batches), quiet=quiet):
+    for headers in track(
+        read, f"reading headers, {_BATCH} files each", total=len(batches), quiet=quiet
+    ):
         if isinstance(headers, _Lost):
             spoilt += headers
         else:

@@ -1,8 +1,9 @@
 """Progress bars and messages on standard error; results alone go to standard output."""
 
 import sys
+import threading
 import time
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TypeVar
@@ -20,7 +21,7 @@ from rich.progress import (
 
 Item = TypeVar("Item")
 
-_SECONDS_BETWEEN_LINES = 60.0
+_SECONDS_BETWEEN_LINES = 20.0
 _WIDTH_WITHOUT_TERMINAL = 180  # tables in a log or a pipe keep their columns
 
 messages = Console(stderr=True, highlight=False)
@@ -34,15 +35,18 @@ results = Console(
 def track(
     items: Iterable[Item], what: str, *, total: int | None = None, quiet: bool = False
 ) -> Iterator[Item]:
-    """Yield the items while a bar shows count, time and time left.
+    """Yield the items while a bar shows count, time and time left; nothing with `quiet`.
 
-    Nothing is shown with `quiet` or where standard error is not a terminal.
+    Where standard error is not a terminal a line tells the same now and then.
     """
-    if quiet or not messages.is_terminal:
+    if quiet:
         yield from items
         return
     if total is None and isinstance(items, Sized):
         total = len(items)
+    if not messages.is_terminal:
+        yield from _tracked_in_lines(items, what, total)
+        return
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -58,10 +62,45 @@ def track(
             progress.advance(task)
 
 
+def _tracked_in_lines(items: Iterable[Item], what: str, total: int | None) -> Iterator[Item]:
+    began, done = time.monotonic(), 0
+
+    def told() -> str:
+        of = f" of {total:,}" if total is not None else ""
+        seconds = time.monotonic() - began
+        left = ""
+        if total and done:
+            left = f", {timedelta(seconds=round(seconds * (total - done) / done))} left"
+        return f"{what}: {done:,}{of} in {timedelta(seconds=round(seconds))}{left}"
+
+    with lines(told):
+        for item in items:
+            yield item
+            done += 1
+
+
+@contextmanager
+def lines(told: Callable[[], str]) -> Iterator[None]:
+    """Print what `told` says now and then while this lasts, however long its single steps take."""
+    over = threading.Event()
+
+    def tell() -> None:
+        while not over.wait(_SECONDS_BETWEEN_LINES):
+            messages.print(told(), markup=False, soft_wrap=True)
+
+    thread = threading.Thread(target=tell, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
 class Meter:
     """Shows records done, their rate, the time left and the rejects of a long run.
 
-    On a terminal as a bar; elsewhere, as in a cluster's log, as a line a minute.
+    On a terminal as a bar; elsewhere, as in a cluster's log, as a line now and then.
     """
 
     def __init__(self, what: str, progress: Progress | None) -> None:

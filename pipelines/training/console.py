@@ -1,7 +1,9 @@
 """What training shows while it goes: a bar, and a line for every validation."""
 
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from datetime import timedelta
 
 from rich.box import SIMPLE_HEAD
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -9,7 +11,7 @@ from rich.table import Column, Table
 
 from configs.contracts import Split
 from model.training import Epoch, Step
-from pipelines.running.progress import messages
+from pipelines.running.progress import lines, messages
 from pipelines.training.teaching import Teaching
 
 _WORST = 5
@@ -36,12 +38,21 @@ class Console:
         )
         self._task = self._bar.add_task("regional histograms", total=None)
         self._seed: int | None = None
+        self._began = time.monotonic()
 
     @contextmanager
     def shown(self) -> Iterator["Console"]:
         """Show the bar for as long as this lasts."""
-        with self._bar:
+        lines_instead = self._bar.disable and not self._quiet
+        with self._bar, lines(self._told) if lines_instead else nullcontext():
             yield self
+
+    def _told(self) -> str:
+        """What the bar shows, as a line."""
+        task = self._bar.tasks[0]
+        steps = f"step {task.completed:,.0f} of {task.total:,.0f} · " if task.total else ""
+        passed = timedelta(seconds=round(time.monotonic() - self._began))
+        return f"train: {steps}{task.description or 'regional histograms'} · {passed}"
 
     def resumed(self, history: Sequence[Epoch]) -> None:
         """Say where the run goes on."""

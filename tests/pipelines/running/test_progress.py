@@ -1,7 +1,10 @@
+import time
+from collections.abc import Iterator
+
 import pytest
 
 from pipelines.running import progress
-from pipelines.running.progress import metered
+from pipelines.running.progress import lines, metered, track
 
 
 def test_without_a_terminal_a_line_now_and_then_tells_rate_rejects_and_time_left(
@@ -25,3 +28,32 @@ def test_without_a_terminal_a_line_now_and_then_tells_rate_rejects_and_time_left
 def test_a_quiet_run_has_no_meter() -> None:
     with metered("labelling", quiet=True) as meter:
         assert meter is None
+
+
+def test_without_a_terminal_a_slow_item_is_no_silence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "_SECONDS_BETWEEN_LINES", 0.05)
+
+    def slow() -> Iterator[int]:
+        yield 1
+        time.sleep(0.4)
+        yield 2
+
+    assert list(track(slow(), "reading", total=2)) == [1, 2]
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) > 1
+    assert told[0].startswith("reading: 1 of 2 in 0:00:00, 0:00:00 left")
+    assert list(track(slow(), "reading", quiet=True)) == [1, 2]
+    assert capsys.readouterr().err == ""
+
+
+def test_lines_end_with_what_they_tell_of(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "_SECONDS_BETWEEN_LINES", 0.02)
+    with lines(lambda: "[at work]"):
+        time.sleep(0.2)
+    assert "[at work]" in capsys.readouterr().err
+    time.sleep(0.1)
+    assert capsys.readouterr().err == ""
