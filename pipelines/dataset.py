@@ -18,6 +18,7 @@ def dataset(
     out: Path,
     reports: list[Path] | None = None,
     labels: list[Path] | None = None,
+    restart: bool = False,
     quiet: bool = False,
 ) -> dict[str, int]:
     """Bring published tables to one row a scan: `reports.csv` for `label`, `labels.parquet`.
@@ -35,6 +36,8 @@ def dataset(
         The published report tables (CT-RATE).
     labels
         The published label tables; repeat it for several.
+    restart
+        Replace finished tables in OUT that were made of others.
     quiet
         Print nothing.
     """
@@ -46,13 +49,18 @@ def dataset(
     if not reports and not labels:
         raise InputError("name the published tables: --reports or --labels, or both")
     tables = [*(reports or []), *(labels or [])]
-    with Run("dataset", out, {path.name: path for path in tables}, {"name": name}) as run:
-        if reports:
-            rows = _kept(run, [row for path in reports for row in known.reports(path)], "reports")
-            _write_reports(out / "reports.csv", rows)
-        if labels:
-            rows = _kept(run, [row for path in labels for row in known.labels(path)], "labels")
-            _write_labels(out / "labels.parquet", rows, known)
+    inputs = {path.name: path for path in tables}
+    run = Run("dataset", out, inputs, {"name": name}, restart=restart)
+    with run.alone():
+        said = [row for path in reports or () for row in known.reports(path)]
+        labelled = [row for path in labels or () for row in known.labels(path)]
+        with_reports = _kept(run, said, "reports") if reports else []
+        with_labels = _kept(run, labelled, "labels") if labels else []
+        with run:
+            if reports:
+                _write_reports(out / "reports.csv", with_reports)
+            if labels:
+                _write_labels(out / "labels.parquet", with_labels, known)
     counts = {**run.counts, "rejected": len(run.rejected)}
     if not quiet:
         results.print(", ".join(f"{count:,} {what}" for what, count in counts.items()))

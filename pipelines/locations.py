@@ -13,6 +13,7 @@ def locations(
     out: Path,
     convention: str = "rad_chestct",
     configs: Path | None = None,
+    restart: bool = False,
 ) -> int:
     """Write the label x location table in long form; returns its number of rows.
 
@@ -29,6 +30,8 @@ def locations(
         A convention that has locations: `rad_chestct`, another name, or a .yaml file.
     configs
         The folder of your own rules that the reports were labelled with.
+    restart
+        Replace a finished table in OUT that was made with other arguments.
     """
     import pyarrow as pa
 
@@ -49,7 +52,8 @@ def locations(
     source = files.finished_table(labels, "facts.parquet")
     if not source.exists():
         raise InputError(f"{labels}: no facts.parquet here; give the output folder of label")
-    with Run("locations", out, {"labels": labels}, {"convention": convention}) as run:
+    run = Run("locations", out, {"labels": labels}, {"convention": convention}, restart=restart)
+    with run.alone():
         rows = [
             (report_id, *place)
             for report_id, group in groupby(read_facts(source), itemgetter(0))
@@ -60,9 +64,10 @@ def locations(
             pa.array(values, field.type)
             for values, field in zip(columns, tables.LOCATIONS, strict=True)
         ]
-        files.write_table(
-            out / "locations.parquet", pa.Table.from_arrays(arrays, schema=tables.LOCATIONS)
-        )
         run.counts["rows"] = len(rows)
+        with run:
+            files.write_table(
+                out / "locations.parquet", pa.Table.from_arrays(arrays, schema=tables.LOCATIONS)
+            )
     results.print(f"{out / 'locations.parquet'}: {len(rows):,} rows", markup=False)
     return len(rows)

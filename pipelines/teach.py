@@ -42,6 +42,7 @@ def teach(
     encoding: str | None = None,
     gold_id_column: str | None = None,
     seed: int = 0,
+    restart: bool = False,
     quiet: bool = False,
 ) -> Taught:
     """Teach a neural stage what the rules read in an archive, and to correct it by gold.
@@ -83,6 +84,8 @@ def teach(
         The gold's identifier column, if it has not one of the usual names.
     seed
         Seed of all that is drawn.
+    restart
+        Replace a finished stage in OUT that was taught with other arguments.
     quiet
         Do not tell what is being done.
     """
@@ -120,7 +123,8 @@ def teach(
         "seed": seed,
     }
     given = {name: path for name, path in inputs.items() if path is not None}
-    with Run("teach", out, given, settings) as run:
+    run = Run("teach", out, given, settings, restart=restart)
+    with run.alone():
         judged = read_gold(gold, labeler, gold_id_column) if gold else {}
         said = read_sentence_gold(sentences, labeler) if sentences else []
         chosen = _choose(run, read_reports(reports, options), judged, max_reports, seed)
@@ -134,9 +138,10 @@ def teach(
             Recipe(seed=seed),
             tell=(lambda _: None) if quiet else (lambda told: messages.print(told, markup=False)),
         )
-        save(out, stage)
         gold_reports = len(known.texts) - known.sentences if known else 0
         run.counts.update(taught=len(chosen), gold=gold_reports, gold_sentences=len(said))
+        with run:
+            save(out, stage)
     return Taught(out, len(chosen), gold_reports, len(said))
 
 

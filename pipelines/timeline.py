@@ -22,6 +22,7 @@ def timeline(
     facts: Path | None = None,
     report_texts: Path | None = None,
     identified: bool = False,
+    restart: bool = False,
     quiet: bool = False,
 ) -> Timeline:
     """Read all of a patient's scans, and set their scores beside what the reports say changed.
@@ -45,6 +46,8 @@ def timeline(
         The archive that was labelled: its sentences are quoted. Without it the mentions alone are.
     identified
         Show patient id, dates and UIDs; without it UIDs are hashed and dates are days.
+    restart
+        Replace a finished timeline in OUT that was made of another patient or otherwise.
     quiet
         Print nothing.
     """
@@ -54,14 +57,14 @@ def timeline(
     inputs |= {"facts": facts} if facts else {}
     inputs |= {"report_texts": report_texts} if report_texts else {}
     config = {"identified": identified}
-    with Run("timeline", out, inputs, config, anonymous=not identified) as run:
+    run = Run("timeline", out, inputs, config, anonymous=not identified, restart=restart)
+    with run.alone():
         from model import bundle as bundles
 
         bundle = bundles.load(model)
         made = over_time(
             [patient], bundle, model, facts, report_texts, identified=identified, quiet=quiet
         )
-        write(made, out, "timeline")
         for study in made.studies:
             for one in study.reconstructions:
                 for reason in one.reasons:
@@ -70,6 +73,8 @@ def timeline(
             run.reject("scan", Stage.READ, reason.code, reason.meaning)
         run.counts["studies"] = len(made.studies)
         run.counts["series"] = sum(len(study.reconstructions) for study in made.studies)
+        with run:
+            write(made, out, "timeline")
     if not quiet:
         _print(made, out)
     return made

@@ -39,14 +39,23 @@ def chestct(*arguments: str, folder: Path | None = None) -> subprocess.Completed
 def test_help_lists_every_verb_and_loads_nothing_heavy() -> None:
     shown = chestct("--help")
     assert shown.returncode == 0
-    for verb in VERBS:
-        assert verb in shown.stdout
+    lines = [line.strip("│ ").partition(" ")[0] for line in shown.stdout.splitlines()]
+    work = "demo label score explain prepare cohort review train evaluate report triage timeline"
+    assert [line for line in lines if line in work.split()] == work.split()  # not the alphabet's
+    assert set(VERBS) <= set(lines)
     script = (
         "import sys; import pipelines.cli; "
         "heavy = {'torch', 'pandas', 'numpy', 'pyarrow', 'spacy', 'SimpleITK'} & set(sys.modules); "
         "sys.exit(str(heavy) if heavy else 0)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("verb", sorted({*VERBS} - {"demo", "explain", "prepare", "triage"}))
+def test_a_verb_that_replaces_what_it_made_asks_for_restart(verb: str) -> None:
+    """The others add to their folder, write none, or (the demo) always begin anew."""
+    function = getattr(importlib.import_module(f"pipelines.{verb}"), verb)
+    assert inspect.signature(function).parameters["restart"].default is False
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -85,6 +94,20 @@ def test_wrong_input_is_one_line_and_exit_code_two(
     assert "Traceback" not in result.stderr
     assert result.stderr.strip() or result.stdout.strip()
     assert not (tmp_path / "out" / "run.json").exists()
+
+
+def test_usage_errors_name_what_the_usage_line_names() -> None:
+    missing = chestct("report")
+    assert (missing.returncode, missing.stderr) == (2, 'chestct: Command "report" needs SCAN.\n')
+    assert "parameter --model requires" in chestct("report", "scan", "--out", "out").stderr
+    assert "--no-quiet" in chestct("report", "scan", "--no-quiet").stderr  # there is none
+
+
+def test_help_shows_no_option_that_says_no() -> None:
+    shown = chestct("report", "--help").stdout
+    assert "--prior" in shown
+    assert "--empty-" not in shown
+    assert "--no-" not in shown
 
 
 def test_a_users_own_folder_called_model_is_never_picked_up(tmp_path: Path) -> None:

@@ -40,6 +40,21 @@ def test_table_is_the_labelers(labelled: Path, tmp_path: Path) -> None:
     assert table.to_pylist() == wanted
 
 
+def test_a_finished_table_outlives_what_is_refused(labelled: Path, tmp_path: Path) -> None:
+    out = tmp_path / "places"
+    locations(labelled, out=out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    other = tmp_path / "other"
+    shutil.copytree(labelled, other)
+    with pytest.raises(InputError, match=r"other arguments \(labels\); --restart"):
+        locations(other, out=out)
+    (labelled / "facts.parquet" / "part-00000.parquet").write_text("not a table")
+    with pytest.raises(InputError, match="not a Parquet table"):
+        locations(labelled, out=out)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert locations(other, out=out, restart=True)
+
+
 def test_convention_without_locations_is_refused(labelled: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no locations"):
         locations(labelled, out=tmp_path / "places", convention="clinical")

@@ -215,3 +215,6 @@ def test_sentences_stand_behind_each_disagreement(tmp_path: Path) -> None:
     assert "Heart" not in row["sentences"]
     with pytest.raises(InputError, match="--out"):
         score(tmp_path / "labelled", gold, reports=reports)
+    with pytest.raises(InputError, match=r"other arguments .*--restart replaces it"):
+        score(tmp_path / "labelled", gold, out=tmp_path / "out", resamples=20, quiet=True)
+    assert "No emphysema" in (tmp_path / "out" / "disagreements.csv").read_text()

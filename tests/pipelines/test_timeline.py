@@ -117,6 +117,15 @@ def test_studies_stand_in_order_and_only_like_series_are_compared(out: Path) -> 
         assert other.why == ("kernel B30f, then FC52",)
 
 
+def test_a_timeline_made_otherwise_is_replaced_with_restart_alone(
+    out: Path, patient: Path, model: Path
+) -> None:
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(InputError, match=r"other arguments .*--restart replaces it"):
+        timeline(patient, model=model, out=out, quiet=True)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
 def test_studies_of_one_day_stand_in_order_of_time(model: Path, tmp_path: Path) -> None:
     def at(study: int, time: str) -> Callable[[Dataset], None]:
         def fill(image: Dataset) -> None:
