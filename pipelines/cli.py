@@ -8,6 +8,25 @@ import cyclopts
 from configs.contracts import ExitCode, InputError
 from pipelines.running.interrupt import keep_interrupts
 
+
+def _said(error: cyclopts.CycloptsError) -> str:
+    """A usage error in one line, which names what has no option by its place."""
+    text = " ".join(str(error).split())
+    if isinstance(error, cyclopts.MissingArgumentError) and error.argument is not None:
+        option = error.argument.names[0] if error.argument.names else ""
+        if error.argument.index is not None:  # told apart from options by its place
+            name = option.removeprefix("--").upper().replace("-", "_")
+            text = text.replace(f"parameter {option} requires an argument", f"needs {name}")
+    return f"chestct: {text}"
+
+
+_AGAIN = {
+    **dict.fromkeys(("label", "prepare", "triage"), "the same command goes on"),
+    "train": "the same command goes on with --resume, and begins anew with --restart",
+    **dict.fromkeys(("demo", "score", "cohort", "report"), "the same command starts anew"),
+}
+"""What to do after an interrupt, by verb."""
+
 app = cyclopts.App(
     name="chestct",
     help="A chest-CT abnormality classifier learnt from an archive's own reports.",
@@ -15,10 +34,13 @@ app = cyclopts.App(
     version_flags=["--version"],
     suppress_keyboard_interrupt=False,
     help_format="markdown",
+    default_parameter=cyclopts.Parameter(negative=()),  # no --no-quiet, no --empty-series
+    error_formatter=_said,
 )
 
 # Import paths as strings: a verb's module, and all that is heavy, loads when the verb is called.
-for verb, help_line in {
+# In the order of work, which help keeps.
+_VERBS = {
     "demo": "The whole chain on a synthetic archive that it makes, on a CPU, in minutes.",
     "label": "Reports in, labels and facts out.",
     "teach": "A neural stage that learns from an archive what the rules miss.",
@@ -34,8 +56,9 @@ for verb, help_line in {
     "report": "One scan's probabilities with evidence: JSON, HTML, PDF, DICOM.",
     "triage": "Many scans in, a worklist out: most urgent first, with what it cannot see.",
     "timeline": "One patient over time: scores by the network, changes by the reports.",
-}.items():
-    app.command(f"pipelines.{verb}:{verb}", name=verb, help=help_line)
+}
+for number, (verb, help_line) in enumerate(_VERBS.items()):
+    app.command(f"pipelines.{verb}:{verb}", name=verb, help=help_line, sort_key=number)
 
 
 def main() -> None:
@@ -56,7 +79,8 @@ def main() -> None:
         print(f"chestct: {place}: {error.strerror}", file=sys.stderr)
         sys.exit(ExitCode.INPUT)
     except KeyboardInterrupt:
-        print("chestct: interrupted; the same command goes on or starts anew", file=sys.stderr)
+        again = _AGAIN.get(next(iter(sys.argv[1:]), ""), "the same command goes on or starts anew")
+        print(f"chestct: interrupted; {again}", file=sys.stderr)
         sys.exit(ExitCode.INTERRUPTED)
 
 

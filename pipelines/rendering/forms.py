@@ -51,4 +51,9 @@ def unloadable(form: Form) -> str | None:
 
 def _left_out(form: Form) -> str:
     extra, module = _EXTRAS[form]
-    return f'{form}: left out, {module} cannot be loaded; pip install "chestct[{extra}]"'
+    return f"{form}: left out, {module} cannot be loaded; {install(extra)}"
+
+
+def install(extra: str) -> str:
+    """How an extra is installed: from this package's own folder, for no index has it."""
+    return f'in chestct\'s folder: .venv/bin/pip install -c constraints.txt -e ".[{extra}]"'

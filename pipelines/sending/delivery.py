@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from configs.contracts import InputError, Stage
+from pipelines.rendering.forms import install
 from pipelines.running.run import Run
 from pipelines.sending.outcome import Outcome
 
@@ -66,7 +67,7 @@ def delivery(send: str | None, stow: str | None) -> Delivery | None:
         import_module("httpx")
     except ImportError:
         raise InputError(
-            'sending needs packages that are not here; pip install "chestct[dicom-sr]"'
+            f"sending needs packages that are not here; {install('dicom-sr')}"
         ) from None
     from pipelines.sending.store import Entity
     from pipelines.sending.stow import checked, credentials

@@ -71,9 +71,9 @@ def test_a_form_that_cannot_be_written_is_named_and_the_others_are_written(
 ) -> None:  # fmt: skip
     monkeypatch.setitem(sys.modules, "weasyprint", None)
     report(scan, model=model, out=tmp_path, form="pdf,json")
-    assert "chestct[pdf]" in capsys.readouterr().err
+    assert '-e ".[pdf]"' in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.glob("report.*")) == ["report.json"]
-    with pytest.raises(InputError, match="chestct\\[pdf\\]"):
+    with pytest.raises(InputError, match=r"\.\[pdf\]"):
         report(scan, model=model, out=tmp_path, form="pdf", quiet=True)
     with pytest.raises(InputError, match="are the forms"):
         report(scan, model=model, out=tmp_path, form="docx", quiet=True)
@@ -85,10 +85,10 @@ def test_without_the_extra_for_dicom_nothing_is_sent_and_the_rest_is_written(
 ) -> None:  # fmt: skip
     monkeypatch.setitem(sys.modules, "highdicom", None)
     report(scan, model=model, out=tmp_path, form="json,dicom", identified=True)
-    assert "chestct[dicom-sr]" in capsys.readouterr().err
+    assert '-e ".[dicom-sr]"' in capsys.readouterr().err
     with pytest.raises(InputError, match="nothing was sent"):
         report(scan, model=model, out=tmp_path, form="json", send="127.0.0.1:9:X")
-    assert "chestct[dicom-sr]" in capsys.readouterr().err
+    assert '-e ".[dicom-sr]"' in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "rejected.parquet", "report.json", "run.json",
     ]  # fmt: skip
