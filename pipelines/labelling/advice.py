@@ -13,7 +13,7 @@ _ADVICE = {
     RecordReason.STATUS: "--status WORD=final says what a status means; see docs/files.md",
     RecordReason.PRELIMINARY: "--preliminary reads them too",
     RecordReason.CONFLICT: "several texts have one identifier: --status-column and --time-column "
-    "tell which holds, or --id-column names what each report has for itself",
+    "(with --time-format) tell which holds, or --id-column names what each report has for itself",
     RecordReason.NOT_A_REPORT: "reports are read here; `chestct prepare` reads scans",
 }
 
