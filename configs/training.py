@@ -166,6 +166,20 @@ class TrainConfig(_Section):
         return self
 
 
+def recipes_for(profile: str) -> list[str]:
+    """The package's recipes that train on a profile's stores.
+
+    >>> recipes_for("tiny"), recipes_for("no such")
+    (['demo', 'quick'], [])
+    """
+    wanted = f"profile: {profile}"
+    return sorted(
+        path.stem
+        for path in RECIPES.glob("*.yaml")
+        if wanted in path.read_text(encoding="utf-8").splitlines()
+    )
+
+
 def find_recipe(path: Path) -> Path:
     """A recipe's file: `path`, or the package's own recipe of that name, wherever one stands.
 

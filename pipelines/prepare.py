@@ -169,6 +169,7 @@ class PrepareSummary:
     """What a store holds after a run of `prepare`."""
 
     out: Path
+    profile: str
     volumes: int = 0
     scans: int = 0
     patients: int = 0
@@ -181,11 +182,13 @@ class PrepareSummary:
         """Print the counts, and the reasons of what was rejected."""
         from model.volumes.find import listing
         from pipelines.preparing.choice import NOT_CHOSEN
+        from pipelines.rendering.finding_wording import counted
         from pipelines.running.progress import results
 
         results.print(
-            f"{self.volumes:,} volumes of {self.scans:,} scans of {self.patients:,} patients in "
-            f"{self.out}: {self.added:,} added, {self.kept:,} kept"
+            f"{counted(self.volumes, 'volume')} of {counted(self.scans, 'scan')} of "
+            f"{counted(self.patients, 'patient')} in {self.out}: {self.added:,} added, "
+            f"{self.kept:,} kept"
         )
         if rejected:
             table = self.out / "rejected.parquet"
@@ -193,6 +196,7 @@ class PrepareSummary:
         if self.left_out:
             hint = "; --all-series keeps every series" if NOT_CHOSEN in self.left_out else ""
             results.print(f"left out: {', '.join(listing(self.left_out))}{hint}", markup=False)
+        results.print(_recipes(self.profile))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +209,7 @@ class PrepareEstimate:
     sample_kept: int
     store_bytes: int
     seconds_one_worker: float
+    profile: str
 
     def show(self) -> None:
         """Print it for people."""
@@ -219,6 +224,17 @@ class PrepareEstimate:
             f"about {self.store_bytes / 1e6:,.0f} MB of store and {minutes:,.1f} minutes of one "
             "core; nothing was written"
         )
+        results.print(_recipes(self.profile))
+
+
+def _recipes(profile: str) -> str:
+    """Which recipes train on this store: another profile means to prepare again."""
+    from configs.training import recipes_for
+
+    names = recipes_for(profile)
+    which = f"`chestct train --config {names[0]}`" if names else "a recipe of your own"
+    others = f" (or {', '.join(names[1:])})" if names[1:] else ""
+    return f"Profile {profile}: to be trained by {which}{others}; --profile chooses another grid"
 
 
 def _reasons(rejected: "list[Rejected]") -> str:
@@ -283,6 +299,7 @@ def _summary(run: "Run", store: "Store", survey: "Survey") -> PrepareSummary:
     run.counts["volumes"] = len(manifest)
     return PrepareSummary(
         out=store.path,
+        profile=store.profile.name,
         volumes=len(manifest),
         scans=manifest["scan_id"].nunique(),
         patients=manifest["patient_id"].nunique(),

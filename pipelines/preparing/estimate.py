@@ -46,4 +46,5 @@ def estimate(
         sample_kept=kept,
         store_bytes=round(size * scale),
         seconds_one_worker=seconds * scale,
+        profile=profile.name,
     )

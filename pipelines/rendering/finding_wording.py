@@ -194,4 +194,4 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     >>> counted(1, "study", "studies"), counted(0, "scan")
     ('1 study', '0 scans')
     """
-    return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -196,7 +196,9 @@ def test_the_command_line_takes_every_option(
 
     line = ["prepare", str(archive), "--out", str(tmp_path / "store"), "--all-series", "--dry-run"]
     app(line, result_action="return_value")
-    assert "nothing was written" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "nothing was written" in said
+    assert "Profile tiny: to be trained by `chestct train --config demo` (or quick)" in said
     assert not (tmp_path / "store").exists()
 
 
