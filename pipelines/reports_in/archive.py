@@ -34,11 +34,13 @@ class _Source(Protocol):
 
     versioned: bool
     """Whether they have a status, so that several may make one report."""
-    may_repeat: bool
-    """Whether several may have one identifier."""
 
     def read(self) -> _Records:
         """Start a pass over them."""
+        ...
+
+    def ids(self) -> Iterator[str]:
+        """Their identifiers, where they have no versions."""
         ...
 
 
@@ -60,11 +62,10 @@ def read_reports(
     def messages() -> _Records:
         return _checked(source.read(), exams)
 
-    records = messages()
     if source.versioned:
         records = joined(messages, preliminary=options.preliminary)
-    elif source.may_repeat:
-        records = told_apart(messages)
+    else:
+        records = told_apart(source.ids(), messages)
     return _accepted(records, options)
 
 

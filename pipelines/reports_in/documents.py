@@ -48,7 +48,10 @@ class Documents:
         if self._is_single and not files[0].stat().st_size:
             raise InputError(f"{root}: the file is empty")
         self.versioned = any(suffix_of(file) not in TEXT or _holds_hl7(file) for file in files)
-        self.may_repeat = len({self._name(file) for file in files}) < len(files)
+
+    def ids(self) -> Iterator[str]:
+        """Each file's name as the identifier of a text."""
+        return map(self._name, self._files)
 
     @property
     def _is_single(self) -> bool:

@@ -66,7 +66,13 @@ class Tables:
         self._time_format = known_time_format(options.time_format)
         self._notes = notes
         self.versioned = options.status_column is not None or options.time_column is not None
-        self.may_repeat = True
+
+    def ids(self) -> Iterator[str]:
+        """Every row's identifier, without reading more than that."""
+        for table, columns in self._tables:
+            for record in table.rows((columns.id,)):
+                if not isinstance(record, Rejected):
+                    yield record.values[0] or ""
 
     def read(self) -> Iterator[Report | Rejected]:
         """Every row as a report; rows are counted within their file."""

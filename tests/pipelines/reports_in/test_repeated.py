@@ -15,7 +15,8 @@ def test_a_repeat_is_told_from_a_conflict(records: list[tuple[str, str]]) -> Non
     for report in reports:
         texts.setdefault(report.id, set()).add(report.text.strip())
     given_ids = set[str]()
-    for report, record in zip(reports, told_apart(lambda: iter(reports)), strict=True):
+    told = told_apart((report.id for report in reports), lambda: iter(reports))
+    for report, record in zip(reports, told, strict=True):
         if len(texts[report.id]) > 1:
             expected = RecordReason.CONFLICT
         elif report.id in given_ids:
@@ -26,3 +27,14 @@ def test_a_repeat_is_told_from_a_conflict(records: list[tuple[str, str]]) -> Non
             continue
         assert not isinstance(record, Report)
         assert (record.reason, record.id) == (expected, report.id)
+
+
+def test_an_archive_in_which_no_identifier_comes_twice_is_read_once() -> None:
+    passes = []
+
+    def read() -> list[Report]:
+        passes.append(1)
+        return [Report("a", "x", "line 1"), Report("b", "x", "line 2")]
+
+    assert len(list(told_apart("ab", read))) == 2
+    assert len(passes) == 1
