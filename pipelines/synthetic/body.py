@@ -8,6 +8,7 @@ from pipelines.synthetic.canvas import (
     Array,
     Box,
     Canvas,
+    Point,
     Region,
     box_of,
     coarse_region,
@@ -97,11 +98,27 @@ def draw_body(canvas: Canvas, build: Build, variants: tuple[str, ...], seed: int
 
 
 def skin_front(build: Build, x: float, z: float) -> float:
-    """The y of the skin's front at (x, z), on the canvas."""
+    """The y of the skin's front at (x, z), on the canvas; breasts lie on it."""
     width = float(np.interp(z, _Z, _MUSCLE_WIDTH))
     depth = float(np.interp(z, _Z, _MUSCLE_DEPTH))
     muscle = depth * max(1 - (abs(x) / width) ** 2.3, 0.05) ** (1 / 2.3)
     return float(-muscle - 1.2 * build.fat)
+
+
+def breast_front(build: Build, x: Array, z: Array) -> Array:
+    """The y of the breasts' front at points (x, z), on the canvas; infinite beside them."""
+    if not build.breast:
+        return np.full_like(x, np.inf)
+    (centre_x, centre_y, centre_z), (rx, ry, rz) = _breast(build, 1)
+    height = 1 - ((np.abs(x) - centre_x) / rx) ** 2 - ((z - centre_z) / rz) ** 2
+    return np.where(height > 0, centre_y - ry * np.sqrt(np.maximum(height, 0)), np.inf)
+
+
+def _breast(build: Build, sign: int) -> tuple[Point, Point]:
+    """The centre and the radii of the breast at the side of the x of this sign."""
+    size = build.breast * (0.8 + 0.02 * build.fat)
+    centre = (sign * 78.0, skin_front(build, 78, 0) + 6, -4.0)
+    return centre, (52 * size, 38 * size, 50 * size)
 
 
 def _draw_table(canvas: Canvas, build: Build) -> None:
@@ -117,10 +134,8 @@ def _draw_table(canvas: Canvas, build: Build) -> None:
 
 
 def _draw_breasts(canvas: Canvas, build: Build, rng: np.random.Generator) -> None:
-    size = build.breast * (0.8 + 0.02 * build.fat)
     for sign in (-1, 1):
-        centre = (sign * 78.0, skin_front(build, 78, 0) + 6, -4.0)
-        radii = (52 * size, 38 * size, 50 * size)
+        centre, radii = _breast(build, sign)
         canvas.ellipsoid(centre, radii, FAT_HU)
         gland = canvas.around(centre, [0.6 * r for r in radii])
         if gland is not None:

@@ -4,7 +4,7 @@ import numpy as np
 
 from pipelines.synthetic import mediastinum
 from pipelines.synthetic.anatomy import Chest, united
-from pipelines.synthetic.body import skin_front
+from pipelines.synthetic.body import breast_front, skin_front
 from pipelines.synthetic.canvas import Box, box_of, polyline, smooth_path
 from pipelines.synthetic.case import PlannedFinding, Side
 
@@ -86,6 +86,12 @@ def _draw_stent(chest: Chest) -> Box | None:
     return box_of(part, 2.6)
 
 
+def _outside(chest: Chest, x: float, y: float, z: float) -> float:
+    """The y of what lies at (x, z): y itself, or before it where a breast is."""
+    front = breast_front(chest.build, np.array([x]), np.array([z]))
+    return min(y, float(front[0]) - 2)
+
+
 def draw_leads(chest: Chest, rng: np.random.Generator) -> None:
     """A look-alike: electrodes and wires on the skin, outside the patient."""
     for x, z in (
@@ -96,11 +102,12 @@ def draw_leads(chest: Chest, rng: np.random.Generator) -> None:
         (90.0, -10.0),
     ):
         x, z = x + rng.normal(0, 8), z + rng.normal(0, 8)
-        y = skin_front(chest.build, x, z) - 2
+        y = _outside(chest, x, skin_front(chest.build, x, z) - 2, z)
         chest.canvas.ellipsoid((x, y, z), (8.0, 4.5, 8.0), _METAL_HU)
         side = polyline((x, y - 3, z), (x * 1.5, y + 12, z + 30), (x * 1.2, y + 6, z + 75))
         wire = smooth_path(side, 1.0)
+        wire[:, 1] = np.minimum(wire[:, 1], breast_front(chest.build, wire[:, 0], wire[:, 2]) - 2)
         chest.canvas.stamp(wire, np.full(len(wire), 1.6), _METAL_HU)
     if rng.random() < 0.5:
-        y = skin_front(chest.build, 40, -20)
+        y = _outside(chest, 40.0, skin_front(chest.build, 40, -20), -20.0)
         chest.canvas.ellipsoid((40.0, y - 6, -20.0), (24.0, 6.0, 16.0), _METAL_HU)  # a monitor

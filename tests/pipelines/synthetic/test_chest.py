@@ -148,3 +148,15 @@ def test_variants_are_drawn() -> None:
     plain = hu_of(a_case())
     for variant in ("ecg_leads", "granuloma", "arms_down", "azygos_fissure", "pleural_fat"):
         assert (np.abs(hu_of(a_case(variants=(variant,))).astype(float) - plain) > 100).any()
+
+
+def test_leads_lie_on_a_breast_not_in_it() -> None:
+    woman = a_case(patient=replace(a_case().patient, sex="F", size_scale=1.05, seed=12))
+    fine = replace(COARSE, matrix=192, pixel_mm=2.1)
+    plain = hu_of(replace(woman, acquisition=fine))
+    leads = hu_of(replace(woman, acquisition=fine, variants=("ecg_leads",)))
+    z, y, x = np.nonzero((leads > 1500) & (plain < 200))
+    assert len(z)
+    before = np.where(plain > -500, np.arange(plain.shape[1])[:, None], plain.shape[1]).min(axis=1)
+    # A wire may run along the skin's slope; an electrode is thicker than that.
+    assert (y - before[z, x]).max() * fine.pixel_mm < 8
