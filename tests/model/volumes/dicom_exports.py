@@ -5,6 +5,7 @@ Faults with the reason they must be refused for, and series that look odd and ar
 
 from copy import deepcopy
 
+import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import (
@@ -91,6 +92,27 @@ def phases(**tells: tuple[object, object]) -> Change:
     return apply
 
 
+def turning(series: list[Dataset]) -> None:
+    for number, ds in enumerate(series):
+        c, s = np.cos(np.deg2rad(number / 2)), np.sin(np.deg2rad(number / 2))
+        ds.ImageOrientationPatient = [f"{value:.8f}" for value in (c, s, 0, -s, c, 0)]
+
+
+def creeping(series: list[Dataset]) -> None:
+    for number, ds in enumerate(series):
+        ds.PixelSpacing = [round(0.9 + 0.002 * number, 3), 0.7]
+
+
+def half_turned(series: list[Dataset]) -> None:
+    for ds in series[8:]:
+        set_stored(ds, stored_of(ds)[::-1, ::-1])
+
+
+def two_turned(series: list[Dataset]) -> None:
+    for ds in series[6:8]:
+        set_stored(ds, stored_of(ds)[:, ::-1])
+
+
 EXPORT_FAULTS: dict[str, tuple[Change, VolumeReason]] = {
     # computed images
     "multi-energy: one energy": (image_type("DERIVED", "PRIMARY", "AXIAL", "VMI"), R.DERIVED),
@@ -171,6 +193,10 @@ EXPORT_FAULTS: dict[str, tuple[Change, VolumeReason]] = {
     "detector spacing instead": (
         on(None, ImagerPixelSpacing=[0.9, 0.7], PixelSpacing=...), R.SPACING,
     ),
+    "axes that turn by half a degree a slice": (turning, R.ORIENTATION),
+    "a pixel spacing that creeps": (creeping, R.SPACING),
+    "the second half turned by half a turn": (half_turned, R.FOREIGN_SLICE),
+    "two slices amid turned side to side": (two_turned, R.FOREIGN_SLICE),
     "positions gone, heights left": (
         on(None, ImagePositionPatient=[0, 0, 0], SliceLocation=1), R.DUPLICATE_POSITION,
     ),
@@ -247,6 +273,24 @@ def wide_range(ds: Dataset) -> None:
     set_hu(ds, plane_hu(ds))
 
 
+def lowest_intercept(ds: Dataset) -> None:
+    ds.RescaleIntercept = -32768
+    set_hu(ds, plane_hu(ds))
+
+
+def refers_to_another(ds: Dataset) -> None:
+    ds.ReferencedStudySequence = item(PatientID="P-9", StudyInstanceUID="1.2.3")
+
+
+def with_dose_report(series: list[Dataset]) -> None:
+    report = deepcopy(series[0])
+    report.SOPClassUID, report.Modality = "1.2.840.10008.5.1.4.1.1.88.67", "SR"
+    report.SOPInstanceUID, report.SeriesInstanceUID = generate_uid(), generate_uid()
+    for name in ("PixelData", "Rows", "Columns", "ImagePositionPatient", "PixelSpacing"):
+        delattr(report, name)
+    series.append(report)
+
+
 EXPORT_VALID: dict[str, Change] = {
     "a colour page of the same class": colour_page,
     "a projection beside its originals": slab,
@@ -302,5 +346,12 @@ EXPORT_VALID: dict[str, Change] = {
     "all instance numbers alike": on(None, InstanceNumber=1),
     "no series UID": on(None, SeriesInstanceUID=...),
     "presentation turned over": on(None, PresentationLUTShape="INVERSE"),
+    "references that name another patient": each(refers_to_another),
+    "a report of the dose beside": with_dose_report,
+    "slice locations and steps that lie": on(None, SliceLocation=7, SpacingBetweenSlices=-9.0),
+    "a gantry angle without a lean": on(None, GantryDetectorTilt=10),
+    "intercept -32768 in unsigned values": each(lowest_intercept),
+    "the maker in other capitals once": on(4, Manufacturer="Siemens"),
+    "a character set nobody knows": on(None, SpecificCharacterSet="ISO_IR 999"),
     "positions to a tenth of a millimetre": at(lambda k: round(-20 + 2.5 * k, 1)),
 }

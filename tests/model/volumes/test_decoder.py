@@ -62,3 +62,20 @@ def test_a_script_from_standard_input_reads_encoded_scans(tmp_path: Path) -> Non
         [sys.executable, "-P", "-"], input=script, cwd=tmp_path, capture_output=True, check=False
     )
     assert done.stdout.decode().strip() == "(1, 40, 48)", done.stderr.decode()
+
+
+def test_a_notebook_s_cell_reads_encoded_scans(tmp_path: Path) -> None:
+    # As in a kernel: code without a file, run by a loop that runs already.
+    save([one(jpeg_ls)], tmp_path / "scan")
+    cell = "from model.volumes import read_volume; print(read_volume('scan').hu_zyx.shape)"
+    kernel = (
+        "import asyncio, sys\n"
+        "main = sys.modules['__main__']\n"
+        "assert not hasattr(main, '__file__')\n"
+        "async def run(): exec(compile(" + repr(cell) + ", '<cell 1>', 'exec'), vars(main))\n"
+        "asyncio.run(run())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", kernel], cwd=tmp_path, capture_output=True, check=False
+    )
+    assert done.stdout.decode().strip() == "(1, 40, 48)", done.stderr.decode()
