@@ -34,9 +34,10 @@ lint: $(VENV)/.installed-dev ## Format and fix what can be fixed
 
 # torch goes first and alone: a range of another package must find the pinned build in place.
 $(VENV)/.installed: pyproject.toml constraints.txt
+	@echo "Installing chestct and what it needs into $(VENV): some minutes, nothing is printed meanwhile"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[pdf,dicom-sr]"
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

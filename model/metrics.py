@@ -146,7 +146,11 @@ def _centred(samples: Floats) -> Floats:
     A calibration error is a sum of absolute gaps, and drawing scans twice widens every gap: as they
     come, all resamples may lie above the estimate, and it outside its own interval.
     """
-    centred = samples + (samples[0] - samples[1:].mean()) if len(samples) > 1 else samples.copy()
+    known = np.isfinite(samples)
+    known[0] = False  # a draw may hold no case of the label at all, and then has no error
+    if not known.any():
+        return samples
+    centred = samples + (samples[0] - samples[known].mean())
     centred[0] = samples[0]
     return np.asarray(np.maximum(centred, 0.0))
 

@@ -52,7 +52,7 @@ def prepare(
     out
         The store to make or to add to.
     profile
-        The grid: tiny, small, base, large, or a .yaml file.
+        The grid: tiny, compact, small, base, large, or a .yaml file.
     id_key
         The site's secret key file; STORE/id.key is made when none is named.
     id_map

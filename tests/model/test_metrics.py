@@ -102,6 +102,15 @@ def test_a_calibration_error_lies_within_its_interval():
     assert error.low < error.value < error.high
 
 
+def test_a_label_that_few_scans_tell_keeps_the_interval_of_the_calibration_error():
+    random = np.random.default_rng(4)
+    values = np.full((100, 1), -1, np.int8)
+    values[:4, 0] = [0, 1, 0, 1]
+    patients = [str(i) for i in range(100)]
+    measured = evaluate(random.random((100, 1)), values, patients, ("a:x",), np.array([0.5]))
+    assert np.isfinite(measured.macro["ece"].low)
+
+
 def test_scores_rank_where_probabilities_tie():
     _, values, patients = example()
     scores = values + np.random.default_rng(0).normal(0, 0.5, values.shape)
