@@ -56,7 +56,8 @@ def train(
     Parameters
     ----------
     config
-        The recipe: a YAML file, or the name of one that comes with chestct (compact, small, base, large).
+        The recipe: a YAML file, or the name of one that comes with chestct (compact, small, base,
+        large).
     labels
         Output folder of `chestct label`, or its labels.parquet.
     store
