@@ -17,34 +17,34 @@ _FORMS = ("report.json", "report.html", "report.pdf", "over_time.json", "over_ti
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Which scan a report is of, as hashes: they tell scans apart and name none."""
+    """Which scan a report is of, as a hash: it tells scans apart and names none."""
 
-    path: str
     content: str = ""
     """Of study and series, or of the bytes of a volume file; empty where it could not be read."""
+    path: str = ""
+    """Only where there is no content: folder names are few enough to be guessed."""
 
     @classmethod
     def of(cls, scan: Path, reading: Reading) -> "Named":
         """The name of a scan that was read, or of its path where it could not be."""
-        path = _hashed(str(scan.resolve()))
         if reading.volume is None:
-            return cls(path)
+            return cls(path=_hashed(str(scan.resolve())))
         source = reading.volume.source
         series = f"{source.study_uid}\0{reading.volume.series_uid}"
-        return cls(path, _hashed(series if source.study_uid else source.sha256))
+        return cls(_hashed(series if source.study_uid else source.sha256))
+
+    @classmethod
+    def recorded(cls, record: Any) -> "Named | None":
+        """The scan that a run.json is of; None where it does not say."""
+        found = record.get(FACT) if isinstance(record, dict) else None
+        if not isinstance(found, dict):
+            return None
+        content = str(found.get("content") or "")
+        return cls(content, "" if content else str(found.get("path") or ""))
 
     def facts(self) -> dict[str, Any]:
         """For run.json."""
-        return {FACT: {"path": self.path, "content": self.content}}
-
-    def is_of(self, record: Any) -> bool:
-        """Whether a run.json is of this scan; one that does not say so is not known to be."""
-        earlier = record.get(FACT) if isinstance(record, dict) else None
-        if not isinstance(earlier, dict):
-            return False
-        if self.content and earlier.get("content"):
-            return bool(self.content == earlier["content"])
-        return bool(self.path == earlier.get("path"))
+        return {FACT: {"content": self.content} if self.content else {"path": self.path}}
 
 
 def _hashed(text: str) -> str:
@@ -63,19 +63,23 @@ def check_ours(out: Path) -> None:
 
 
 def check_same(out: Path, named: Named, reading: Reading, *, restart: bool) -> None:
-    """Raise InputError where a report of another scan would be replaced unasked."""
-    record, unfinished = out / "run.json", _unfinished(out)
-    source = reading.content.scan.source_sha256
-    if (
-        restart
-        or not next(_forms(out), None)
-        or (record.exists() and named.is_of(files.read_json(record)))
-        or (unfinished is not None and source and source == unfinished.get("source_sha256"))
-    ):
+    """Raise InputError where a report of another scan, or maybe of another, would be replaced.
+
+    A path alone says little: one folder may hold scan after scan. So a scan that cannot be read
+    takes the place of no report of one that was.
+    """
+    if restart or not next(_forms(out), None):
         return
+    record, unfinished = out / "run.json", _unfinished(out) or {}
+    known = Named.recorded(files.read_json(record)) if record.exists() else None
+    source, held = reading.content.scan.source_sha256, unfinished.get("source_sha256")
+    if named == known or (source and source == held):
+        return
+    another = named.content and known.content if known else source and held
+    whose = "the report of another scan" if another else "a report not known to be of this scan"
     raise InputError(
-        f"{out}: holds the report of another scan, which is left as it is; choose another --out, "
-        "or replace it with --restart"
+        f"{out}: holds {whose}, which is left as it is; choose another --out, or replace it with "
+        "--restart"
     )
 
 

@@ -61,8 +61,8 @@ def test_another_scans_report_is_replaced_by_restart_alone(
     before = held(out)
     unreadable = tmp_path / "scan.txt"
     unreadable.write_text("no scan")
-    for another in (other, unreadable):
-        with pytest.raises(InputError, match=r"report of another scan.*--restart"):
+    for another, told in ((other, "of another scan"), (unreadable, "not known to be of this")):
+        with pytest.raises(InputError, match=f"report {told}.*--restart"):
             report(another, model=model, out=out, quiet=True)
         assert held(out) == before
     report(other, model=model, out=out, form="json", restart=True, quiet=True)
@@ -76,11 +76,34 @@ def test_the_same_scans_report_is_made_anew_also_under_another_path(
     moved = shutil.copytree(scan, tmp_path / "moved")
     report(moved, model=model, out=out, form="json", quiet=True)
     assert sorted(held(out)) == ["rejected.parquet", "report.json", "run.json"]
-    for path in moved.iterdir():
-        path.write_bytes(b"lost")
-    with pytest.raises(InputError, match="not read"):  # the refusal takes the numbers' place
-        report(moved, model=model, out=out, quiet=True)
-    assert json.loads((out / "report.json").read_text())["status"] == "refused"
+
+
+def test_an_unreadable_scan_at_the_same_path_leaves_the_report_that_was_read(
+    out: Path, scan: Path, model: Path, tmp_path: Path
+) -> None:
+    current = shutil.copytree(scan, tmp_path / "current")
+    report(current, model=model, out=out, form="json", quiet=True)
+    before = held(out)
+    for path in current.iterdir():
+        path.write_bytes(b"another patient's, cut off")
+    with pytest.raises(InputError, match=r"not known to be of this scan.*--restart"):
+        report(current, model=model, out=out, quiet=True)
+    assert held(out) == before
+    for restart in (True, False):  # one refusal takes another's place
+        with pytest.raises(InputError, match="not read"):
+            report(current, model=model, out=out, restart=restart, quiet=True)
+        assert json.loads((out / "report.json").read_text())["status"] == "refused"
+
+
+def test_a_record_that_names_no_scan_is_not_said_to_be_anothers(
+    out: Path, other: Path, model: Path
+) -> None:
+    record = json.loads((out / "run.json").read_text())
+    assert list(record.pop("scan")) == ["content"]  # no path where the content is known
+    (out / "run.json").write_text(json.dumps(record))
+    (out / "report.json").unlink()
+    with pytest.raises(InputError, match="not known to be of this scan"):
+        report(other, model=model, out=out, quiet=True)
 
 
 def test_files_of_somebody_else_are_never_replaced(scan: Path, model: Path, tmp_path: Path) -> None:
