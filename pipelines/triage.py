@@ -1,9 +1,6 @@
 """`chestct triage`: scans in, a worklist in the order in which to read them out."""
 
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +9,7 @@ from configs.triage_policy import load_triage_policy
 from pipelines.running.progress import messages, results, track
 from pipelines.running.run import Run
 from pipelines.triaging.id_map import check_id_map
+from pipelines.triaging.signals import EndingSignals
 from pipelines.triaging.worklist import Network, Standing, Worklist
 
 if TYPE_CHECKING:
@@ -65,8 +63,9 @@ def triage(
         Show patient id, accession, date and UIDs; without it UIDs are hashed.
     id_map
         A file outside OUT to keep which scan each row is: the list's hashes beside UIDs, patient
-        id, accession and path (CSV by its ending, else Parquet; mode 0600). Nothing of the kind is
-        kept unless this is given.
+        id, accession and path (CSV by its ending, which sets an apostrophe before what a
+        spreadsheet would take for a formula; else Parquet, which is exact; mode 0600). Nothing of
+        the kind is kept unless this is given.
     watch
         Go on looking for new scans until Ctrl-C or SIGTERM.
     every
@@ -85,7 +84,10 @@ def triage(
     chosen = load_triage_policy(policy)
     config = {"policy": chosen.model_dump(mode="json"), "identified": identified, "watch": watch}
     inputs = {"scans": scans, "model": model}
-    with Run("triage", out, inputs, config, anonymous=not identified) as run:
+    with (
+        EndingSignals(taken=watch) as signals,
+        Run("triage", out, inputs, config, anonymous=not identified) as run,
+    ):
         from model import bundle as bundles
         from pipelines.triaging.arrivals import Arrivals
         from pipelines.triaging.board import Board, Settings
@@ -104,7 +106,7 @@ def triage(
             board = Board(out, settings, scans, refresh, id_map)
             arrivals = Arrivals(scans, settle if watch else 0.0)
             if watch:
-                _watch(arrivals, board, workers, every, quiet)
+                _watch(arrivals, board, workers, every, quiet, signals)
             else:
                 _once(arrivals, board, workers, quiet)
             worklist = board.write()
@@ -160,32 +162,25 @@ def _once(arrivals: "Arrivals", board: "Board", workers: int, quiet: bool) -> No
             raise
 
 
-def _watch(arrivals: "Arrivals", board: "Board", workers: int, every: float, quiet: bool) -> None:
+def _watch(
+    arrivals: "Arrivals",
+    board: "Board",
+    workers: int,
+    every: float,
+    quiet: bool,
+    signals: EndingSignals,
+) -> None:
     """Look and read until a signal ends it cleanly: what is under way is read next time."""
     from pipelines.triaging.readers import Readers
 
     if not quiet:
         messages.print(f"watching {arrivals.root}; Ctrl-C ends it", markup=False)
-    with suppress(KeyboardInterrupt), _ended_by_signals(), Readers(workers) as readers:
+    if signals.came:
+        board.show(arrivals.look())
+        return
+    with signals.interrupting(), Readers(workers) as readers:
         while True:
             _look_and_read(arrivals, board, readers, every)
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM ends as Ctrl-C does, and so does Ctrl-C where a shell had it ignored (`&`, nohup)."""
-    try:
-        before = {
-            number: signal.signal(number, signal.default_int_handler)
-            for number in (signal.SIGINT, signal.SIGTERM)
-        }
-    except ValueError:  # not the main thread: signals go elsewhere
-        before = {}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _look_and_read(arrivals: "Arrivals", board: "Board", readers: "Readers", every: float) -> None:

@@ -30,17 +30,29 @@ def check_id_map(path: Path, out: Path) -> None:
 
 def read_id_map(path: Path) -> list[Entry]:
     """The rows of a map: CSV by its ending, else Parquet. Raises InputError for another file."""
-    rows: list[Entry]
-    if path.suffix.lower() == ".csv":
-        with path.open(newline="", encoding="utf-8") as text:
-            reader = csv.DictReader(text)
-            names, rows = tuple(reader.fieldnames or ()), list(reader)
-    else:
-        table = files.read_table(path)
-        names, rows = tuple(table.schema.names), table.to_pylist()
+    names, rows = _from_csv(path) if path.suffix.lower() == ".csv" else _from_table(path)
     if names != _COLUMNS:
         raise InputError(f"{path}: is not a worklist's map of identifiers; name another file")
+    for number, row in enumerate(rows, start=1):
+        if row.keys() != set(_COLUMNS) or None in row.values():
+            raise InputError(f"{path}: row {number} is cut or too long; mend it, or name another")
     return rows
+
+
+def _from_csv(path: Path) -> tuple[tuple[str, ...], list[Entry]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as text:
+            reader = csv.DictReader(text)
+            return tuple(reader.fieldnames or ()), list(reader)
+    except OSError:
+        raise InputError(f"{path}: cannot be read as a file; name another file") from None
+    except (UnicodeError, csv.Error):
+        raise InputError(f"{path}: is no CSV in UTF-8; name another file") from None
+
+
+def _from_table(path: Path) -> tuple[tuple[str, ...], list[Entry]]:
+    table = files.read_table(path)
+    return tuple(table.schema.names), table.to_pylist()
 
 
 def write_id_map(path: Path, entries: Iterable[Entry]) -> None:
@@ -62,7 +74,10 @@ def write_id_map(path: Path, entries: Iterable[Entry]) -> None:
 
 
 def _written(entry: Entry, *, as_csv: bool) -> Entry:
-    """Identifiers and file names need not be text, nor may a spreadsheet take them for formulas."""
+    """Identifiers and file names need not be text, nor may a spreadsheet take them for formulas.
+
+    So a CSV sets an apostrophe before one that begins as a formula does; Parquet is exact.
+    """
     plain = {name: entry[name].encode("utf-8", "backslashreplace").decode() for name in _COLUMNS}
     return {name: str(spreadsheet_cell(text)) for name, text in plain.items()} if as_csv else plain
 

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -220,6 +221,28 @@ def test_a_folder_that_fills_is_read_until_a_signal_ends_it(
     assert 'http-equiv="refresh"' in (tmp_path / "worklist.html").read_text()
 
 
+def test_a_signal_before_and_another_after_watching_leave_the_record(
+    archive: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipelines.triaging import board
+    from pipelines.triaging.coverage import cover
+
+    def slow(*arguments: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return cover(*arguments)
+
+    def written(*arguments: Any) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        forms(*arguments)
+
+    forms = board.write_forms
+    monkeypatch.setattr("pipelines.triaging.coverage.cover", slow)
+    monkeypatch.setattr(board, "write_forms", written)
+    listed = triage(archive / "two", model=model, out=tmp_path, watch=True, settle=0, quiet=True)
+    assert [row.standing for row in listed.rows] == [Standing.PENDING]
+    assert (tmp_path / "run.json").exists()
+
+
 def _prepare(archive: Path, path: Path) -> None:
     """A store as `prepare` leaves it: what is in scope, and rows of what is not."""
     with Store.create(path, load_profile("tiny")) as store:
@@ -322,6 +345,13 @@ def test_the_way_back_never_lies_beside_the_list_nor_over_another_file(
     with pytest.raises(InputError, match="not a worklist's map"):
         triage(archive, model=model, out=tmp_path / "o", id_map=other, quiet=True)
     assert other.read_text() == "a,b\n1,2\n"
+    header = "series,study,series_uid,study_uid,patient_id,accession,path\n"
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "latin.csv").write_bytes(header.encode() + b"a,b,c,d,M\xfcller,f,g\n")
+    (tmp_path / "cut.csv").write_text(header + "a,b,c,d,e,f,g\na,b,c\n")
+    for name, told in (("folder", "as a file"), ("latin", "UTF-8"), ("cut", "row 2 is cut")):
+        with pytest.raises(InputError, match=told):
+            read_id_map(tmp_path / f"{name}.csv")
     _prepare(archive / "two", tmp_path / "store")
     with pytest.raises(InputError, match="prepare --id-map"):
         triage(
