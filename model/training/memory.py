@@ -53,8 +53,14 @@ def memory_said(config: TrainConfig) -> Iterator[None]:
     """
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError):
+    except torch.OutOfMemoryError:
         raise _too_little(config) from None
+    except MemoryError:
+        held = "set in_memory: false, " if config.in_memory else ""
+        raise InputError(
+            "memory: this computer has no more of it for volumes or for a step of "
+            f"{config.batch_size} scans; {held}lower workers or batch_size, or give more"
+        ) from None
     except RuntimeError as error:
         if any(told in str(error) for told in _NO_MEMORY):
             raise _too_little(config) from None

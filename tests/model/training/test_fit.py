@@ -94,7 +94,7 @@ def test_too_little_memory_is_said_before_the_start(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "error", [torch.OutOfMemoryError("CUDA"), RuntimeError("can't allocate memory"), MemoryError()]
+    "error", [torch.OutOfMemoryError("CUDA"), RuntimeError("can't allocate memory")]
 )
 def test_a_step_without_memory_says_which_fields_help(tmp_path, monkeypatch, error):
     def summed(*arguments):
@@ -103,6 +103,14 @@ def test_a_step_without_memory_says_which_fields_help(tmp_path, monkeypatch, err
     monkeypatch.setattr("model.training.loop.summed_bce", summed)
     with pytest.raises(InputError, match=r"step of 4 scans .*batch_size, set gradient_checkpointi"):
         fit_small(tmp_path)
+
+
+def test_volumes_that_the_computers_memory_does_not_hold_are_not_blamed_on_the_step(tmp_path):
+    def read(volume: str):
+        raise MemoryError
+
+    with pytest.raises(InputError, match=r"this computer .*; set in_memory: false, lower workers"):
+        fit_small(tmp_path, read=read)
 
 
 def test_a_reading_process_that_is_killed_says_which_fields_help(tmp_path):

@@ -1,5 +1,6 @@
 """The structured report: the numbers, foci and references of its content."""
 
+import dataclasses
 from pathlib import Path
 
 import pydicom
@@ -11,6 +12,7 @@ from highdicom.seg import segread
 from highdicom.sr import srread
 from pydicom.sr.coding import Code
 
+from pipelines.rendering import wording
 from pipelines.rendering.content import Decision
 from pipelines.rendering.dicom import codes
 from pipelines.rendering.reading import Reading
@@ -39,6 +41,24 @@ def test_the_report_states_the_numbers_of_its_content(reading: Reading, written:
         assert [judged[codes.STRONGEST] for _ in places] == [codes.IN_BODY[p] for p in places]
     assert groups[2].finding_type == Code("60046008", "SCT", "Pleural effusion")
     assert groups[0].finding_type.scheme_designator == codes.SCHEME
+
+
+def test_what_a_worklist_flags_and_the_report_does_not_is_told_with_both_thresholds(
+    reading: Reading, scan: Path, tmp_path: Path
+) -> None:
+    from pipelines.rendering.dicom.write import write_dicom
+
+    flagged = tuple(
+        finding
+        if finding.decision is Decision.PRESENT
+        else finding.model_copy(update={"flagged_from": finding.probability / 2})
+        for finding in reading.content.findings
+    )
+    content = reading.content.model_copy(update={"findings": flagged})
+    (told,) = wording.two_verdicts(content)
+    write_dicom(dataclasses.replace(reading, content=content), scan, tmp_path)
+    said = items(pydicom.dcmread(tmp_path / "sr.dcm"))
+    assert told in [item.TextValue for item in said if "TextValue" in item]
 
 
 def test_each_focus_names_its_place_its_slice_and_its_share(
