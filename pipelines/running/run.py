@@ -129,13 +129,20 @@ class Run:
         for name in {**self.inputs, **paths}:
             shown = paths.get(name, {}).get("path", "")
             path = self.inputs.get(name)
-            if path is None or not self._is_at(path, shown):
+            if path is None or not self._is_at(path, shown) or self._is_otherwise(name, earlier):
                 names.append(name)
         return [name.replace("_", " ") for name in names]
 
     def _is_at(self, path: Path, shown: str) -> bool:
         """Whether an earlier run's record means this path."""
         return shown == self._shown(path) or Path(shown).resolve() == path.resolve()
+
+    def _is_otherwise(self, name: str, earlier: Mapping[str, Any]) -> bool:
+        """Whether a file that an earlier run hashed has another content now."""
+        digest, path = earlier["inputs"][name].get("sha256"), self.inputs[name]
+        if digest is None or not (name in self.hashes or path.is_file()):
+            return False
+        return bool(self._input(name, path)["sha256"] != digest)
 
     def reject(self, id: str, stage: Stage, reason: str, detail: str) -> None:  # noqa: A002 - the tables' word
         """Set a record aside; the run goes on."""

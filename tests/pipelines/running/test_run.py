@@ -67,3 +67,15 @@ def test_missing_inputs_and_a_file_as_output_folder_are_refused(tmp_path: Path) 
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="is a file"), Run("x", tmp_path / "file"):
         pass
+
+
+def test_a_finished_run_of_a_file_that_changed_is_replaced_by_restart_alone(tmp_path: Path) -> None:
+    labels, out = tmp_path / "labels.csv", tmp_path / "out"
+    labels.write_text("id,nodule\n")
+    for _ in range(2):  # the same again is no other
+        with Run("score", out, {"labels": labels}, restart=False):
+            pass
+    labels.write_text("id,cyst\n")
+    with pytest.raises(InputError, match=r"other arguments \(labels\); --restart"):
+        Run("score", out, {"labels": labels}, restart=False).check()
+    Run("score", out, {"labels": labels}, restart=True).check()
