@@ -15,6 +15,7 @@ class Broken:
     def __del__(self):
         raise ValueError("told")
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background
 keep_interrupts()
 Broken()
 try:

@@ -153,8 +153,10 @@ def test_an_address_without_scheduler_is_refused(monkeypatch: pytest.MonkeyPatch
 def test_ctrl_c_ends_the_run_and_its_workers(tmp_path: Path) -> None:
     script = tmp_path / "sleepers.py"
     script.write_text(
-        "import time\n"
+        "import signal, time\n"
         "from pipelines.running.shards import map_records\n"
+        # ignored where the tests run in a shell's background
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "results = map_records(time.sleep, [0.2] * 400, workers=2)\n"
         "next(results)\n"
         "print('computing', flush=True)\n"
