@@ -96,11 +96,19 @@ class SentenceReader:
     def _behind(
         self, subject: str, text: str, section: str, inherited: str | None
     ) -> SentenceFacts:
-        """The facts of a sentence read behind words of the one before: "effusion/ left small"."""
+        """The facts of a sentence read behind words of the one before: "effusion/ left small".
+
+        What lies in the midline has no other side: "No pericardial effusion. Small on the right."
+        goes on with something else.
+        """
         shift = len(subject) + 2
         whole = f"{subject}/ {text}"
         read = self._read(whole, lower(whole), section, inherited, is_behind=True)
-        facts = tuple(_moved(fact, shift) for fact in read.facts if fact.end > shift)
+        facts = tuple(
+            _moved(fact, shift)
+            for fact in read.facts
+            if fact.end > shift and not (fact.side and fact.anatomy in self._places.midline)
+        )
         return read._replace(facts=facts, open=True)
 
     def _read_header(self, topic: str) -> tuple[tuple[str, ...], bool]:
