@@ -48,7 +48,7 @@ class Recipe:
 
 
 # A gland fills its box: one region, a convolution stem, few stages.
-RECIPES = {28: Recipe(32, (1, 2, 2), 10), 64: Recipe(64, (2, 2, 2), 3)}
+RECIPES = {28: Recipe(32, (1, 2, 2), 10), 64: Recipe(64, (2, 2, 2), 8)}
 SIZE = Size("convolution", 24, (32, 64, 128), (1, 1, 1), (1, 2, 2), regions=1)
 AUGMENTATION = Augmentation(
     rotation_deg=20,
