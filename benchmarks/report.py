@@ -98,7 +98,7 @@ def in_a_process(series: Path, bundle: Path, forms: str, out: Path) -> tuple[flo
     code = "from pipelines.cli import main; main()"
     command = [
         sys.executable, "-c", code, "report", str(series), "--model", str(bundle),
-        "--out", str(out), "--form", forms, "--identified", "--quiet",
+        "--out", str(out), "--form", forms, "--identified", "--quiet", "--restart",
     ]  # fmt: skip
     started = time.perf_counter()
     child = os.spawnv(os.P_NOWAIT, sys.executable, command)
@@ -113,7 +113,7 @@ def loaded(series: Path, bundle: Path, forms: str, out: Path, repeat: int) -> fl
     taken = []
     for _ in range(repeat + 1):
         started = time.perf_counter()
-        report(series, model=bundle, out=out, form=forms, identified=True, quiet=True)
+        report(series, model=bundle, out=out, form=forms, identified=True, quiet=True, restart=True)
         run = json.loads((out / "run.json").read_text())
         taken.append(time.perf_counter() - started - run["stage_seconds"]["load model"])
     return median(taken[1:])
