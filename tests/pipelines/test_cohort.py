@@ -179,7 +179,7 @@ def test_one_report_of_several_studies_of_one_patient_but_not_of_two(
     joined = cohort(labels, store, out=tmp_path / "cohort", map_file=mapping)
     assert sorted(joined["report_id"]) == ["0007", "0007", "0007", "0008"]
     mapping.write_text("report_id,scan\n0007,A1\n0007,B1\n0008,A2\n")
-    joined = cohort(labels, store, out=tmp_path / "cohort", map_file=mapping)
+    joined = cohort(labels, store, out=tmp_path / "cohort", map_file=mapping, restart=True)
     assert list(joined["report_id"]) == ["0008"]
     assert rejects(tmp_path / "cohort")["0007"] == RecordReason.AMBIGUOUS
 
